@@ -1,0 +1,1 @@
+"""The HTTP doors: what a monitoring system asks for, served by the daemon's own event loop."""

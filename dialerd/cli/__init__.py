@@ -1,0 +1,66 @@
+"""The command line: every act of an operator, and the daemon itself. `main` is the program `dialerd`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dialerd import __version__
+from dialerd.cli import accounts, campaigns, config, dnc, explain, leads, service, status
+from dialerd.cli.console import say
+from dialerd.cli.doors import Doors, tell
+from dialerd.cli.session import Session
+from dialerd.log import configure
+from dialerd.settings import CONFIG_VARIABLE, LogSettings
+
+app = typer.Typer(
+    cls=Doors,
+    name="dialerd",
+    help="Dials campaigns of leads through Asterisk and hands answered calls to the agents of a queue.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for room in (service, status):
+    room.add_to(app)
+for name, group in (
+    ("campaign", campaigns.app),
+    ("leads", leads.app),
+    ("dnc", dnc.app),
+    ("explain", explain.app),
+    ("account", accounts.app),
+    ("config", config.app),
+):
+    app.add_typer(group, name=name)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"dialerd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_every_command(
+    context: typer.Context,
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="TOML file with the settings.", envvar=CONFIG_VARIABLE)
+    ] = None,
+    account: Annotated[str, typer.Option(help="Name of the account that the command is for.")] = "default",
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    # A command speaks for itself, without a log; `run` sets up its own.
+    configure(LogSettings(level="critical", format="console"))
+    context.obj = Session(config_file, account)
+
+
+def main() -> None:
+    """Ends the process. An error that nobody foresaw is told in one line, too, with the place where it arose."""
+    try:
+        app()
+    except Exception as bug:  # noqa: BLE001  the last door: behind it there is only a traceback
+        sys.exit(tell(bug))

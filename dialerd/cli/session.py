@@ -1,0 +1,124 @@
+"""What every command stands on: the settings, the database, and the account it acts for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+
+from dialerd import settings as settings_of
+from dialerd.domain.campaigns import Campaign
+from dialerd.errors import DialerdError
+from dialerd.settings import Settings
+from dialerd.store.accounts import Account, AccountStore
+from dialerd.store.activity import ActivityStore
+from dialerd.store.caller_ids import CallerIdStore
+from dialerd.store.campaigns import CampaignStore
+from dialerd.store.dnc import DncStore
+from dialerd.store.embedded import embedded_postgres
+from dialerd.store.leads import LeadStore
+from dialerd.store.migrate import migrate
+from dialerd.store.pool import Pool, connect
+from dialerd.store.progress import ProgressStore
+from dialerd.store.schema import missing_migrations
+
+T = TypeVar("T")
+
+LONGEST_ID = 18
+"""Digits of an id that the database can hold, whatever they are."""
+
+
+class NotMigrated(DialerdError):
+    """The database does not have the tables that this version needs: run `dialerd migrate`."""
+
+
+class Stores:
+    """The database as a command sees it."""
+
+    def __init__(self, pool: Pool, settings: Settings, account: str) -> None:
+        self.settings = settings
+        self.accounts = AccountStore(pool)
+        self.activity = ActivityStore(pool)
+        self.caller_ids = CallerIdStore(pool)
+        self.campaigns = CampaignStore(pool)
+        self.dnc = DncStore(pool)
+        self.leads = LeadStore(pool)
+        self.progress = ProgressStore(pool)
+        self._account = account
+
+    async def account(self) -> Account:
+        """The account that the command is for. Raises NotFound."""
+        return await self.accounts.get(self._account)
+
+    async def find_campaign(self, reference: str) -> Campaign:
+        """By id, or by name within the account. Raises NotFound."""
+        if reference.isascii() and reference.isdecimal() and len(reference) <= LONGEST_ID:
+            return await self.campaigns.get_campaign(int(reference))
+        return await self.campaigns.find(reference, self._account)
+
+    async def zone(self) -> str:
+        """The zone in which times are shown."""
+        return self.settings.account.time_zone or (await self.account()).time_zone
+
+    async def region(self) -> str:
+        """The country of numbers that are written without one."""
+        return self.settings.account.default_region or (await self.account()).default_region
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the options before the command say."""
+
+    config: Path | None
+    account: str
+
+    @cached_property
+    def settings(self) -> Settings:
+        return settings_of.load(self.config)
+
+
+def session_of(context: typer.Context) -> Session:
+    session: Session = context.find_root().obj
+    return session
+
+
+def in_store(context: typer.Context, work: Callable[[Stores], Awaitable[T]]) -> T:
+    """Run `work` with the database open."""
+    session = session_of(context)
+
+    async def run() -> T:
+        async with open_stores(session.settings, session.account) as stores:
+            return await work(stores)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def database(settings: Settings, *, migrated: bool = True) -> AsyncIterator[str]:
+    """The DSN of the configured database, or of our own: that of the running daemon, else one for this command.
+
+    Our own is brought up to date without being asked; a configured one is its administrator's.
+    """
+    if settings.database.dsn is not None:
+        yield settings.database.dsn.get_secret_value()
+        return
+    async with embedded_postgres(settings.database.state_dir) as dsn:
+        if migrated:
+            await migrate(dsn)
+        yield dsn
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, account: str) -> AsyncIterator[Stores]:
+    async with database(settings) as dsn:
+        pool = await connect(dsn, max_connections=2, application_name="dialerd command")
+        try:
+            if await missing_migrations(pool):
+                raise NotMigrated
+            yield Stores(pool, settings, account)
+        finally:
+            pool.terminate()

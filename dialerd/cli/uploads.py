@@ -1,0 +1,122 @@
+"""What uploads share: rows are judged in a thread while they flow into the database, and what is wrong is told row by row."""
+
+import asyncio
+import csv
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.progress import Progress
+
+from dialerd.cli.console import complain, err, table
+from dialerd.errors import DialerdError
+from dialerd.lead_sources.base import BadRow
+from dialerd.lead_sources.csv_file import guarded
+
+BATCH = 500
+SHOWN = 50
+"""Rows that a terminal is told of; a report has them all."""
+WORTH_A_BAR = 5_000
+"""Lines of a file from which on its import takes long enough to be watched."""
+
+Row = TypeVar("Row")
+Advance = Callable[[int], None]
+
+
+class Policy(StrEnum):
+    REFUSE = "refuse"
+    KEEP = "keep"
+
+
+OnBadRows = Annotated[
+    Policy, typer.Option(help="refuse: store nothing if any row is bad. keep: store the good rows, leave out the bad.")
+]
+Report = Annotated[Path | None, typer.Option(help="Write every row that was not taken as it is into this CSV file.")]
+
+
+class RowsRefused(DialerdError):
+    """Some rows cannot be used, so none was stored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A line of the report."""
+
+    line: int
+    column: str
+    value: str
+    reason: str
+
+
+async def good_rows(
+    rows: Iterator[Row | BadRow], *, bad: list[BadRow], policy: Policy, advance: Advance
+) -> AsyncIterator[Row]:
+    """The good rows; the bad ones are put into `bad`. Raises RowsRefused after the last row if the policy says so."""
+    while batch := await asyncio.to_thread(list, islice(rows, BATCH)):
+        advance(len(batch))
+        for row in batch:
+            if isinstance(row, BadRow):
+                bad.append(row)
+            elif not (bad and policy is Policy.REFUSE):
+                yield row
+    if bad and policy is Policy.REFUSE:
+        raise RowsRefused(
+            f"{len(bad)} rows cannot be used, so nothing was stored: mend them, or leave them out by --on-bad-rows keep"
+        )
+
+
+@contextmanager
+def progress(file: Path) -> Iterator[Advance]:
+    """A bar on standard error, if somebody is there to watch and it takes long enough."""
+    console = err()
+    lines = _count_lines(file) if console.is_terminal else 0
+    if lines < WORTH_A_BAR:
+        yield lambda _: None
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(file.name, total=lines)
+        yield lambda rows: bar.advance(task, rows)
+
+
+def _count_lines(file: Path) -> int:
+    try:
+        with file.open("rb") as content:
+            return sum(block.count(b"\n") for block in iter(lambda: content.read(1 << 20), b""))
+    except OSError:
+        return 0  # who reads the file will say what is wrong with it
+
+
+def findings(bad: Iterable[BadRow]) -> list[Finding]:
+    return [
+        Finding(line=row.line, column=flaw.column, value=flaw.value, reason=flaw.reason)
+        for row in bad
+        for flaw in row.flaws
+    ]
+
+
+def tell(found: Sequence[Finding]) -> None:
+    """On standard error, the first of them."""
+    if not found:
+        return
+    rows = [(finding.line, finding.column, finding.value, finding.reason) for finding in found[:SHOWN]]
+    err().print(table(("line", "column", "value", "what is wrong"), rows))
+    if len(found) > SHOWN:
+        complain(f"... and {len(found) - SHOWN} more; --report FILE has them all")
+
+
+def write_report(file: Path | None, found: Sequence[Finding]) -> None:
+    """Raises DialerdError where the file cannot be written."""
+    if file is None:
+        return
+    try:
+        with file.open("w", newline="", encoding="utf-8") as report:
+            lines = csv.writer(report)
+            lines.writerow(("line", "column", "value", "reason"))
+            lines.writerows((f.line, f.column, guarded(f.value), f.reason) for f in found)
+    except OSError as failure:
+        raise DialerdError(f"the report {file} cannot be written: {failure.strerror}") from None

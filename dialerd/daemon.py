@@ -1,0 +1,254 @@
+"""Builds every part of a running dialerd, runs them in one task group, and stops them in order. The only file that knows all rooms."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+
+from dialerd import __version__, systemd
+from dialerd.api.app import create_app, serve
+from dialerd.asterisk.ami import Ami, AmiSettings
+from dialerd.asterisk.ari import Ari, AriSettings
+from dialerd.asterisk.events import CallNews, EventReader
+from dialerd.asterisk.listener import AmiNews, AriNews, Listener
+from dialerd.asterisk.queue_monitor import QueueMonitor
+from dialerd.asterisk.telephony import Telephony, TrunkSettings
+from dialerd.clock import SYSTEM_CLOCK
+from dialerd.dialer.call_tracker import CallTracker
+from dialerd.dialer.campaign_runner import RunnerParts
+from dialerd.dialer.pacer import Pacer
+from dialerd.dialer.rescuer import Rescuer
+from dialerd.dialer.supervisor import Supervisor
+from dialerd.errors import DialerdError
+from dialerd.metrics import Metrics
+from dialerd.settings import Settings
+from dialerd.store.attempts import AttemptStore
+from dialerd.store.campaigns import CampaignStore
+from dialerd.store.embedded import embedded_postgres
+from dialerd.store.migrate import migrate
+from dialerd.store.nodes import NodeStore
+from dialerd.store.pool import Pool, connect, listen
+
+log = structlog.get_logger(__name__)
+
+NEWS_QUEUE = 20_000
+HEARTBEAT_S = 5.0
+
+
+async def run(settings: Settings) -> None:
+    """Dial until SIGTERM or SIGINT. Raises SettingsError, before anything is started, if the settings cannot work."""
+    settings.require_asterisk()
+    async with database(settings) as dsn:
+        await migrate(dsn)
+        pool = await connect(dsn, max_connections=settings.database.pool_size)
+        try:
+            async with NodeStore(pool).name_reserved(settings.dialer.node_id), asyncio.TaskGroup() as tasks:
+                await _Daemon(settings, dsn, pool, tasks).live()
+        finally:
+            pool.terminate()
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[str]:
+    """The configured Postgres, else one of our own for as long as we live."""
+    if settings.database.dsn is not None:
+        yield settings.database.dsn.get_secret_value()
+        return
+    async with embedded_postgres(settings.database.state_dir) as dsn:
+        yield dsn
+
+
+class _Daemon:
+    """The parts, in the order in which they need each other."""
+
+    def __init__(self, settings: Settings, dsn: str, pool: Pool, tasks: asyncio.TaskGroup) -> None:
+        clock, node = SYSTEM_CLOCK, settings.dialer.node_id
+        self._settings = settings
+        self._dsn = dsn
+        self._tasks = tasks
+        self._eternal: list[asyncio.Task[None]] = []
+        self._database_up = True
+        self.metrics = Metrics()
+        self.campaigns = CampaignStore(pool)
+        self.attempts = AttemptStore(pool)
+        self.nodes = NodeStore(pool)
+        self.ami_news: asyncio.Queue[AmiNews] = asyncio.Queue(NEWS_QUEUE)
+        self.ari_news: asyncio.Queue[AriNews] = asyncio.Queue(NEWS_QUEUE)
+        self.ami = Ami(ami_settings(settings), events=self.ami_news)
+        self.ari = Ari(ari_settings(settings), events=self.ari_news)
+        self.reader = EventReader()
+        self.queues = QueueMonitor(now=clock.monotonic)
+        self.telephony = Telephony(self.ami, self.ari, self.reader, app=settings.ari.app, trunk=_trunk(settings))
+        self.tracker = CallTracker(
+            attempts=self.attempts,
+            telephony=self.telephony,
+            clock=clock,
+            publish=self.metrics.observe,
+            on_change=self._calls_changed,
+            tasks=tasks,
+        )
+        self.rescuer = Rescuer(
+            attempts=self.attempts,
+            telephony=self.telephony,
+            tracker=self.tracker,
+            clock=clock,
+            publish=self.metrics.observe,
+            node=node,
+            every_s=settings.dialer.resync_interval.total_seconds(),
+        )
+        parts = RunnerParts(
+            campaigns=self.campaigns,
+            attempts=self.attempts,
+            queues=self.queues,
+            tracker=self.tracker,
+            pacer=Pacer(node_calls_per_second=settings.trunk.max_calls_per_second, now=clock.monotonic()),
+            clock=clock,
+            publish=self.metrics.observe,
+            node=node,
+            lease_duration=settings.dialer.lease_duration,
+            asterisk_ready=self._asterisk_ready,
+        )
+        self.supervisor = Supervisor(campaigns=self.campaigns, tracker=self.tracker, parts=parts, tasks=tasks)
+        self.listener = Listener(
+            ami=self.ami,
+            reader=self.reader,
+            queues=self.queues,
+            on_call_news=self._call_news,
+            on_link=self._link_changed,
+        )
+
+    async def live(self) -> None:
+        """Start everything, dial until told to stop, let unanswered calls end, then end everything."""
+        settings = self._settings
+        node, resync_s = settings.dialer.node_id, settings.dialer.resync_interval.total_seconds()
+        await self.nodes.register(node, __version__)
+        self._show_in_metrics()
+        self._forever("ami", self.ami.run())
+        self._forever("ari", self.ari.run())
+        self._forever("ami-news", self.listener.listen_to_ami(self.ami_news))
+        self._forever("ari-news", self.listener.listen_to_ari(self.ari_news))
+        self._forever("queue-resync", self.listener.resync_queues(resync_s))
+        self._forever("rescuer", self.rescuer.run())
+        self._forever("bell", listen(self._dsn, self.supervisor.ring))
+        self._forever("heartbeat", self._heartbeat(node))
+        self._forever(
+            "http", serve(create_app(self.metrics.registry, self._readiness), settings.http.host, settings.http.port)
+        )
+        if (interval := systemd.watchdog_interval()) is not None:
+            self._forever("watchdog", _stay_alive(interval.total_seconds()))
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._stop)
+        systemd.ready(f"node {node}")
+        log.info("dialerd_started", node=node, version=__version__)
+        await self.supervisor.run()
+        await self._drain()
+        for task in self._eternal:
+            task.cancel()
+
+    def _stop(self) -> None:
+        log.info("dialerd_stopping", calls_in_flight=len(self.tracker.calls))
+        systemd.stopping("no new calls; those in flight end")
+        self.supervisor.stop_dialing()
+
+    async def _drain(self) -> None:
+        """Talk does not need us, and what is left is taken up again by the next start, so patience has a limit."""
+        try:
+            async with asyncio.timeout(self._settings.dialer.drain_timeout.total_seconds()):
+                await self.tracker.idle.wait()
+        except TimeoutError:
+            log.info("calls_left_to_the_next_start", calls=len(self.tracker.calls))
+        await self.supervisor.closed()
+        self.tracker.let_all_go()
+
+    def _forever(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._eternal.append(self._tasks.create_task(_never_ends(name, work), name=name))
+
+    def _asterisk_ready(self) -> bool:
+        return self.telephony.up and self.rescuer.ready.is_set()
+
+    def _calls_changed(self) -> None:
+        self.supervisor.wake_all()
+
+    def _call_news(self, news: CallNews) -> None:
+        self.tracker.feed(news.attempt, news.event)
+
+    def _link_changed(self, up: bool) -> None:
+        if up:
+            self.rescuer.link_restored()
+        else:
+            self.rescuer.link_lost()
+        self.supervisor.wake_all()
+
+    def _show_in_metrics(self) -> None:
+        self.metrics.watch_link("ami", is_up=self.ami.up.is_set, counters=lambda: vars(self.ami.counters))
+        self.metrics.watch_link("ari", is_up=self.ari.up.is_set, counters=lambda: vars(self.ari.counters))
+        self.metrics.watch_calls(lambda: self.tracker.calls)
+        self.metrics.watch_queues(self.queues.watched, now=SYSTEM_CLOCK.monotonic)
+
+    def _readiness(self) -> dict[str, bool]:
+        return {
+            "database": self._database_up,
+            "ami": self.ami.up.is_set(),
+            "ari": self.ari.up.is_set(),
+            "calls_known": self.rescuer.ready.is_set(),
+        }
+
+    async def _heartbeat(self, node: str) -> None:
+        while True:
+            try:
+                await self.nodes.heartbeat(node)
+                self._database_up = True
+            except DialerdError as trouble:
+                self._database_up = False
+                log.warning("heartbeat_failed", why=str(trouble))
+            await asyncio.sleep(HEARTBEAT_S)
+
+
+def ami_settings(settings: Settings) -> AmiSettings:
+    ami = settings.ami
+    return AmiSettings(
+        host=ami.host,
+        port=ami.port,
+        user=ami.user,
+        secret=ami.secret.get_secret_value(),
+        tls=ami.tls,
+        tls_ca=str(ami.tls_ca) if ami.tls_ca else None,
+        keepalive_s=ami.keepalive.total_seconds(),
+        connect_timeout_s=ami.connect_timeout.total_seconds(),
+        event_queue=NEWS_QUEUE,
+    )
+
+
+def ari_settings(settings: Settings) -> AriSettings:
+    ari = settings.ari
+    return AriSettings(
+        base_url=ari.base_url,
+        user=ari.user,
+        password=ari.password.get_secret_value(),
+        app=ari.app,
+        tls_ca=str(ari.tls_ca) if ari.tls_ca else None,
+    )
+
+
+def _trunk(settings: Settings) -> TrunkSettings:
+    return TrunkSettings(
+        dial_template=settings.trunk.dial_template,
+        message=settings.dialer.message_sound,
+        hold_margin_s=int(settings.dialer.hold_margin.total_seconds()),
+    )
+
+
+async def _never_ends(name: str, work: Coroutine[Any, Any, None]) -> None:
+    """An eternal task that ends is itself an error: nothing would do its work any more."""
+    await work
+    raise RuntimeError(f"{name} has ended by itself")
+
+
+async def _stay_alive(every_s: float) -> None:
+    while True:
+        systemd.alive()
+        await asyncio.sleep(every_s)

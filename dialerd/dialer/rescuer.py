@@ -1,0 +1,191 @@
+"""Compares what the rows and this daemon believe with the channels that Asterisk has, and heals the difference.
+
+Calls that live are taken up where they are; calls that are gone get the outcome that can still be proved, else
+`unknown`, and are spent: nothing is ever dialed again because it was lost sight of (laws L2 and L8).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from uuid import UUID
+
+import structlog
+
+from dialerd.clock import Clock
+from dialerd.dialer.call_tracker import CallTracker
+from dialerd.dialer.ports import Attempts, Publish, Telephony
+from dialerd.domain.activity import CallsRescued
+from dialerd.domain.calls import (
+    AgentAnswered,
+    AgentConnected,
+    AgentDialTimedOut,
+    AttemptState,
+    Call,
+    CallEvent,
+    HuntEnded,
+    HuntFound,
+    LeadAnswered,
+    LeadHeld,
+    LeadQueued,
+    LeadRang,
+    LegsJoined,
+    LiveChannel,
+    Vanished,
+    hunt_channel_id,
+)
+from dialerd.errors import DialerdError
+
+log = structlog.get_logger(__name__)
+
+RETRY_S = 1.0
+SETTLING_S = 3.0
+"""How long a call may be missing in Asterisk before it counts as gone: its channel, or the event of its end, may be on
+its way."""
+MAX_HUNTS = 5
+UNSEEN_AGENT = "unknown"
+"""Who talks to the lead was told while no daemon listened."""
+QUEUE, STASIS = "Queue", "Stasis"  # applications of the dialplan
+
+
+class Rescuer:
+    """`ready` is set while rows and channels have been compared since Asterisk was last out of reach; until then nothing is
+    dialed."""
+
+    def __init__(
+        self,
+        *,
+        attempts: Attempts,
+        telephony: Telephony,
+        tracker: CallTracker,
+        clock: Clock,
+        publish: Publish,
+        node: str,
+        every_s: float,
+    ) -> None:
+        self._attempts = attempts
+        self._telephony = telephony
+        self._tracker = tracker
+        self._clock = clock
+        self._publish = publish
+        self._node = node
+        self._every_s = every_s
+        self._missing_since: dict[UUID, float] = {}
+        self._losses = 0
+        self._ask = asyncio.Event()
+        self.ready = asyncio.Event()
+
+    def link_lost(self) -> None:
+        self._losses += 1
+        self.ready.clear()
+
+    def link_restored(self) -> None:
+        self._ask.set()
+
+    async def run(self) -> None:
+        """Compare whenever the link is restored, and every `every_s` besides; sooner while a call is missing."""
+        while True:
+            self._ask.clear()
+            try:
+                if self._telephony.up:
+                    await self._look()
+            except DialerdError as trouble:
+                log.warning("reconciliation_failed", why=str(trouble))
+            await self._pause()
+
+    async def _look(self) -> None:
+        """A look during which the link was lost may be older than what was missed."""
+        losses = self._losses
+        await self.reconcile()
+        if losses == self._losses:
+            self.ready.set()
+
+    async def _pause(self) -> None:
+        soon = self._missing_since or not self.ready.is_set()
+        try:
+            async with asyncio.timeout(RETRY_S if soon else self._every_s):
+                await self._ask.wait()
+        except TimeoutError:
+            pass
+
+    async def reconcile(self) -> None:
+        """One comparison. The rows are read before the channels: a call that is opened in between is not missed in them."""
+        ours = [row.call for row in await self._attempts.open_calls() if row.node == self._node]
+        tracked = {call.id: call for call in self._tracker.calls}
+        channels = await self._telephony.live_channels()
+        untracked = [call for call in ours if call.id not in tracked and not self._tracker.is_tracked(call.id)]
+        if not self.ready.is_set():
+            self._catch_up(tracked, channels)
+        adopted = [call for call in untracked if call.id in channels]
+        for call in adopted:
+            self._adopt(call, channels)
+        lost = self._lost([*untracked, *self._tracker.calls], channels)
+        for call in lost:
+            self._give_up(call)
+        if adopted or lost:
+            log.info("calls_rescued", adopted=len(adopted), lost=len(lost))
+            self._publish(CallsRescued(adopted=len(adopted), lost=len(lost)))
+
+    def _catch_up(self, before: Mapping[UUID, Call], channels: Mapping[UUID, LiveChannel]) -> None:
+        """Tell the calls of before the link was lost what they have missed. One that has moved since we asked is newer
+        than the answer."""
+        for call in self._tracker.calls:
+            if before.get(call.id) is call and call.id in channels:
+                self._telephony.follow(call, lead_channel=channels[call.id].name)
+                self._tell(call, channels)
+
+    def _adopt(self, call: Call, channels: Mapping[UUID, LiveChannel]) -> None:
+        """Take the call up where its channel is now, told as the events that would have led there."""
+        call = replace(call, hunts=live_hunt(call, channels))
+        self._tracker.adopt(call, lead_channel=channels[call.id].name)
+        self._tell(call, channels)
+
+    def _tell(self, call: Call, channels: Mapping[UUID, LiveChannel]) -> None:
+        for event in where_it_is(call, channels):
+            self._tracker.feed(call.id, event)
+
+    def _lost(self, calls: list[Call], channels: Mapping[UUID, LiveChannel]) -> list[Call]:
+        """Calls without a channel for long enough, be they tracked here or known from their row alone."""
+        now = self._clock.monotonic()
+        gone = {call.id: call for call in calls if call.id not in channels and self._is_believed_alive(call)}
+        self._missing_since = {id_: self._missing_since.get(id_, now) for id_ in gone}
+        return [call for id_, call in gone.items() if now - self._missing_since[id_] >= SETTLING_S]
+
+    def _is_believed_alive(self, call: Call) -> bool:
+        return call.state is not AttemptState.ENDED and not self._tracker.is_being_placed(call.id)
+
+    def _give_up(self, call: Call) -> None:
+        if not self._tracker.is_tracked(call.id):
+            self._tracker.adopt(call)
+        self._tracker.feed(call.id, Vanished())
+
+
+def live_hunt(call: Call, channels: Mapping[UUID, LiveChannel]) -> int:
+    """The number of the call's agent hunt that lives; 0: none does."""
+    return next((hunt for hunt in range(1, MAX_HUNTS + 1) if hunt_channel_id(call.id, hunt) in channels), 0)
+
+
+def where_it_is(call: Call, channels: Mapping[UUID, LiveChannel]) -> list[CallEvent]:
+    """The events that bring a call from where it is believed to be to where its channels are."""
+    lead = channels[call.id]
+    if not lead.up:
+        return [LeadRang()] if lead.ringing else []
+    if lead.application == QUEUE:
+        served: list[CallEvent] = [AgentConnected(call.agent or UNSEEN_AGENT)] if lead.bridged else []
+        return [LeadAnswered(), LeadQueued(), *served]
+    if hunt := live_hunt(call, channels):
+        return [LeadAnswered(), HuntFound(hunt), *_of_the_hunt(lead, channels[hunt_channel_id(call.id, hunt)], hunt)]
+    return [LeadAnswered(), *(_without_a_hunt(call) if lead.application == STASIS else [])]
+
+
+def _of_the_hunt(lead: LiveChannel, leg: LiveChannel, hunt: int) -> list[CallEvent]:
+    if lead.bridged:
+        return [LegsJoined()]
+    return [AgentAnswered(hunt)] if leg.application == STASIS else []
+
+
+def _without_a_hunt(call: Call) -> list[CallEvent]:
+    """The lead is in our hands, and no agent is rung or there: did the agent leave unseen, or the hunt end?"""
+    if call.state is AttemptState.CONNECTED:
+        agents = max(call.hunts, 1)
+        return [HuntFound(agents), HuntEnded(agents)]
+    return [AgentDialTimedOut(call.hunts) if call.hunting else LeadHeld()]

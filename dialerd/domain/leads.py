@@ -1,0 +1,106 @@
+"""What a lead is, and the states of its life."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class LeadState(StrEnum):
+    ACTIVE = "active"  # ready to be dialed (new)
+    DIALING = "dialing"  # a call is being placed
+    RINGING = "ringing"  # the lead's phone rings
+    ANSWERED = "answered"  # the lead picked up
+    RETRY = "retry"  # due again
+    COOLOFF = "cooloff"  # dialed but not connected; waits for its cool-off
+    VOICEMAIL = "voicemail"  # reached a machine; waits like a cool-off
+    SUCCESS = "success"  # connected to an agent
+    FAILED = "failed"  # no more attempts
+    BLOCKED = "blocked"  # on a do-not-call list
+    ABANDONED = "abandoned"  # picked up, but no agent was there in time
+
+
+class LeadEvent(StrEnum):
+    CLAIMED = "claimed"
+    RANG = "rang"
+    PICKED_UP = "picked_up"
+    CONNECTED = "connected"
+    MISSED = "missed"  # not connected; another attempt is due after the cool-off
+    MACHINE = "machine"
+    PUT_BACK = "put_back"  # due again without a cool-off
+    EXHAUSTED = "exhausted"
+    LOST_PATIENCE = "lost_patience"
+    COOLED_OFF = "cooled_off"
+    ON_DNC_LIST = "on_dnc_list"
+
+
+_ENDS = {
+    LeadEvent.CONNECTED: LeadState.SUCCESS,
+    LeadEvent.MISSED: LeadState.COOLOFF,
+    LeadEvent.MACHINE: LeadState.VOICEMAIL,
+    LeadEvent.PUT_BACK: LeadState.RETRY,
+    LeadEvent.EXHAUSTED: LeadState.FAILED,
+    LeadEvent.LOST_PATIENCE: LeadState.ABANDONED,
+}
+_DUE = {
+    LeadEvent.CLAIMED: LeadState.DIALING,
+    LeadEvent.EXHAUSTED: LeadState.FAILED,
+    LeadEvent.ON_DNC_LIST: LeadState.BLOCKED,
+}
+_WAITING = {LeadEvent.COOLED_OFF: LeadState.RETRY, LeadEvent.ON_DNC_LIST: LeadState.BLOCKED}
+
+LEAD_TRANSITIONS: Mapping[LeadState, Mapping[LeadEvent, LeadState]] = {
+    LeadState.ACTIVE: _DUE,
+    LeadState.RETRY: _DUE,
+    LeadState.DIALING: {LeadEvent.RANG: LeadState.RINGING, LeadEvent.PICKED_UP: LeadState.ANSWERED, **_ENDS},
+    LeadState.RINGING: {LeadEvent.PICKED_UP: LeadState.ANSWERED, **_ENDS},
+    LeadState.ANSWERED: _ENDS,
+    LeadState.COOLOFF: _WAITING,
+    LeadState.VOICEMAIL: _WAITING,
+    LeadState.SUCCESS: {},
+    LeadState.FAILED: {},
+    LeadState.BLOCKED: {},
+    LeadState.ABANDONED: {},
+}
+
+IN_FLIGHT = frozenset({LeadState.DIALING, LeadState.RINGING, LeadState.ANSWERED})
+FINAL = frozenset(state for state, moves in LEAD_TRANSITIONS.items() if not moves)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewLead:
+    """A lead as a source hands it over: judged and normalized, not stored yet. `number` is E.164."""
+
+    number: str
+    first_name: str
+    last_name: str = ""
+    priority: int = 0
+    ticket_id: str = ""
+    note: str = ""
+    lead_type: str = ""
+    custom: Mapping[str, str] = field(default_factory=dict)
+    max_attempts: int | None = None
+    cooloff_s: int | None = None
+    cooloff_2nd_s: int | None = None
+    cooloff_3rd_s: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """A stored lead, as the rules need it."""
+
+    id: int
+    campaign_id: int
+    number: str
+    first_name: str
+    last_name: str
+    state: LeadState
+    dials: int
+    attempts_used: int
+    max_attempts: int | None
+    cooloff_s: int | None
+    cooloff_2nd_s: int | None
+    cooloff_3rd_s: int | None
+
+    @property
+    def display_name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()

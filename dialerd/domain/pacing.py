@@ -1,0 +1,118 @@
+"""How fast, and whether one more call may start now.
+
+The rate is a GCRA with no burst: idle time earns nothing, so a lull, a resume or a stall is never followed by a
+catch-up burst (law L5). All times here are seconds of a monotonic clock: a step of the wall clock cannot make calls.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+JITTER_S = 0.020
+"""A call that is late by up to this much (a timer's jitter) does not push its successors back; a lull earns nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gcra:
+    """Generic cell rate algorithm: one timestamp of state, the earliest time of the next call."""
+
+    calls_per_second: float
+    next_at: float
+
+    @property
+    def interval(self) -> float:
+        return 1 / self.calls_per_second
+
+    def wait(self, now: float) -> float:
+        """Seconds until a call may start; 0 when it may start now."""
+        return max(0.0, self.next_at - now)
+
+    def spend(self, now: float) -> "Gcra":
+        """The state after a call has started now. `max` is what forbids catching up."""
+        tolerance = min(self.interval, JITTER_S)
+        return replace(self, next_at=max(now - tolerance, self.next_at) + self.interval)
+
+    def at_rate(self, calls_per_second: float, now: float) -> "Gcra":
+        """A changed rate is in force on the next call: its interval is measured from the last call."""
+        if calls_per_second == self.calls_per_second:
+            return self
+        last = min(self.next_at - self.interval, now)
+        return Gcra(calls_per_second=calls_per_second, next_at=last + 1 / calls_per_second)
+
+
+def starting(calls_per_second: float, now: float) -> Gcra:
+    """A fresh limiter, also after a resume: the first call may start one interval from now."""
+    return Gcra(calls_per_second=calls_per_second, next_at=now + 1 / calls_per_second)
+
+
+class HoldReason(StrEnum):
+    """Why no call starts. The sentences are for people; the words for metrics."""
+
+    NOT_RUNNING = "not_running"
+    NO_LEASE = "no_lease"
+    STORE_DOWN = "store_down"
+    ASTERISK_DOWN = "asterisk_down"
+    QUEUE_UNKNOWN = "queue_unknown"
+    CALLER_WAITING = "caller_waiting"
+    NO_FREE_AGENT = "no_free_agent"
+    CONCURRENCY = "concurrency"
+    PACE = "pace"
+    NO_LEAD_DUE = "no_lead_due"
+
+
+HOLD_SENTENCES: dict[HoldReason, str] = {
+    HoldReason.NOT_RUNNING: "the campaign is not running",
+    HoldReason.NO_LEASE: "another daemon owns the campaign, or this one has lost its lease",
+    HoldReason.STORE_DOWN: "the database cannot be reached",
+    HoldReason.ASTERISK_DOWN: "the connection to Asterisk is down",
+    HoldReason.QUEUE_UNKNOWN: "Asterisk does not know the bound queue",
+    HoldReason.CALLER_WAITING: "a caller is waiting in the bound queue: inbound comes first",
+    HoldReason.NO_FREE_AGENT: "no agent of the bound queue is free (and not yet promised to a call on its way)",
+    HoldReason.CONCURRENCY: "as many calls are in flight as the campaign allows",
+    HoldReason.PACE: "the set calls per second are reached",
+    HoldReason.NO_LEAD_DUE: "no lead is due now",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """No call may start. `retry_in` seconds: when time alone can change that; None: only an event can."""
+
+    reason: HoldReason
+    retry_in: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """Everything that one decision looks at, taken at one moment."""
+
+    running: bool
+    owns_lease: bool
+    asterisk_up: bool
+    queue_known: bool
+    callers_waiting: int
+    spare_agent: bool
+    """Whether an agent of the bound queue is free and not promised to a call on its way."""
+    in_flight: int
+    concurrency: int
+    pace_wait: float
+
+
+def decide(situation: Situation) -> Hold | None:
+    """Whether one more call may start now: None, or the first rule that forbids it (laws L4 and L5)."""
+    if not situation.running:
+        return Hold(reason=HoldReason.NOT_RUNNING)
+    if not situation.owns_lease:
+        return Hold(reason=HoldReason.NO_LEASE)
+    if not situation.asterisk_up:
+        return Hold(reason=HoldReason.ASTERISK_DOWN)
+    if not situation.queue_known:
+        return Hold(reason=HoldReason.QUEUE_UNKNOWN)
+    if situation.callers_waiting:
+        return Hold(reason=HoldReason.CALLER_WAITING)
+    if not situation.spare_agent:
+        return Hold(reason=HoldReason.NO_FREE_AGENT)
+    if situation.in_flight >= situation.concurrency:
+        return Hold(reason=HoldReason.CONCURRENCY)
+    if situation.pace_wait > 0:
+        return Hold(reason=HoldReason.PACE, retry_in=situation.pace_wait)
+    return None

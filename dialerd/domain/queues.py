@@ -1,0 +1,91 @@
+"""The bound queue as the rules see it: who waits in it, and which of its agents could take a call now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class DeviceState(IntEnum):
+    """Asterisk's device states, as the `Status` of a queue member."""
+
+    UNKNOWN = 0
+    NOT_INUSE = 1
+    INUSE = 2
+    BUSY = 3
+    INVALID = 4
+    UNAVAILABLE = 5
+    RINGING = 6
+    RINGINUSE = 7
+    ONHOLD = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """A member of a queue. `interface` (e.g. PJSIP/1001) is what makes it one agent, however many queues it is in."""
+
+    interface: str
+    name: str
+    device: DeviceState
+    paused: bool
+    wrapup_until: float = 0.0
+    """Monotonic seconds until which the agent finishes the last call."""
+
+    def is_free(self, now: float) -> bool:
+        """Logged in and idle, by device state AND pause AND wrap-up. What is not known is not free (fail closed)."""
+        return self.device is DeviceState.NOT_INUSE and not self.paused and now >= self.wrapup_until
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueSnapshot:
+    """One queue at one moment. `known` is false while Asterisk has not told us of it: then nothing may be concluded."""
+
+    name: str
+    known: bool
+    callers_waiting: int
+    agents: tuple[Agent, ...] = ()
+
+    def free_agents(self, now: float) -> frozenset[str]:
+        return frozenset(agent.interface for agent in self.agents if agent.is_free(now))
+
+    def next_wrapup_end(self, now: float) -> float | None:
+        """When the next agent comes out of wrap-up, if time alone will free one."""
+        ends = [
+            a.wrapup_until
+            for a in self.agents
+            if a.wrapup_until > now and a.device is DeviceState.NOT_INUSE and not a.paused
+        ]
+        return min(ends, default=None)
+
+
+def unknown_queue(name: str) -> QueueSnapshot:
+    return QueueSnapshot(name=name, known=False, callers_waiting=0)
+
+
+def has_spare_agent(queue: str, *, free: Mapping[str, frozenset[str]], promised: Mapping[str, int]) -> bool:
+    """Whether one more call of `queue` would find a free agent who is not promised to a call on its way.
+
+    An agent counts once, however many queues share him: the promises of all queues and the one more call are matched to
+    agents.
+    """
+    if all(name == queue or free[queue].isdisjoint(free[name]) for name in promised):
+        return len(free[queue]) > promised.get(queue, 0)
+    seats: dict[str, str] = {}
+    calls = [name for name, count in promised.items() for _ in range(count)]
+    served = sum(_seat(name, free, seats, {name}) for name in calls)
+    return _seat(queue, free, seats, {queue}) and served == len(calls)
+
+
+def _seat(queue: str, free: Mapping[str, frozenset[str]], seats: dict[str, str], asked: set[str]) -> bool:
+    """Give a call of `queue` an agent, moving a call of another queue to another agent where that makes room."""
+    for agent in free[queue]:
+        if agent not in seats:
+            seats[agent] = queue
+            return True
+    for agent in free[queue]:
+        holder = seats[agent]
+        if holder not in asked:
+            asked.add(holder)
+            if _seat(holder, free, seats, asked):
+                seats[agent] = queue
+                return True
+    return False

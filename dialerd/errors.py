@@ -1,0 +1,118 @@
+"""Every error that dialerd raises on purpose: one root, and below it a class for each thing the caller may do next.
+
+The first line of a class's docstring is its message where the one who raises it has nothing better to say. What a
+caller may need to decide is kept on the error as data, so that nobody has to read it out of the text again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class DialerdError(Exception):
+    """Something that dialerd foresaw went wrong."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or _first_line(type(self).__doc__))
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class AsteriskUnavailable(DialerdError):
+    """Asterisk cannot be reached, or does not answer. Wait, and try again."""
+
+
+class CallNotPlaced(DialerdError):
+    """The call certainly did not leave. The lead may be dialed again."""
+
+
+class SettingsError(DialerdError):
+    """The settings cannot be used. Mend them before the next start."""
+
+
+class IllegalTransition(DialerdError):
+    """This cannot happen in this state. Nothing was changed."""
+
+    def __init__(self, state: object, event: object) -> None:
+        super().__init__(f"{event} cannot happen in state {state}")
+        self.state = state
+        self.event = event
+
+
+class InvalidLead(DialerdError):
+    """A row of a lead source is not a lead. Report it, and go on with the next row."""
+
+    def __init__(self, row: int, column: str, why: str) -> None:
+        super().__init__(f"row {row}, {column}: {why}")
+        self.row = row
+        self.column = column
+        self.why = why
+
+
+class StoreUnavailable(DialerdError):
+    """The database cannot be reached, or cannot write. Wait, and try again."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Somebody else is changing this just now. Try again in a moment."""
+
+
+class MigrationChanged(DialerdError):
+    """A migration that this database has seen is not what it was. Restore the file; what is to change goes into a new one."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} was changed after it had been applied: restore it, and put the change into a new file"
+        )
+        self.name = name
+
+
+class NotFound(DialerdError):
+    """There is no such thing."""
+
+    def __init__(self, what: str, which: object) -> None:
+        super().__init__(f"there is no {what} {which}")
+        self.what = what
+        self.which = which
+
+
+class InvalidCampaign(DialerdError):
+    """The settings of a campaign cannot be used; nothing was stored. `problems` are sentences, one for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("the campaign's settings cannot be used: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class StartRefused(DialerdError):
+    """The campaign cannot start yet. `reasons` are all there are, so that they can be mended in one go."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("the campaign cannot start: " + "; ".join(reasons))
+        self.reasons = tuple(reasons)
+
+
+class LeadsClosed(DialerdError):
+    """The leads of this campaign cannot be changed in its present status."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"the campaign is {status}: " + _how_to_open_leads(status))
+        self.status = status
+
+
+class LeadInFlight(DialerdError):
+    """The lead is being called. Try again when the call has ended."""
+
+
+class NodeNameTaken(DialerdError):
+    """Another daemon of this name is connected to the database. Stop it, or give this one another node id."""
+
+
+def _how_to_open_leads(status: str) -> str:
+    return "pause or stop it to change its leads" if status == "running" else "make a new one for these leads"
+
+
+def _first_line(docstring: str | None) -> str:
+    return (docstring or "").strip().partition("\n")[0]

@@ -1,0 +1,235 @@
+"""Every Prometheus series, and how a fact changes it. `campaign` is the campaign's id; no lead, no number is a label.
+
+| series | labels | says |
+|---|---|---|
+| dialerd_calls_placed_total | campaign, dial_mode | calls handed to Asterisk |
+| dialerd_calls_ended_total | campaign, dial_mode, outcome | ended calls; connected, abandoned, hung_up: answered |
+| dialerd_calls_in_flight | campaign, state | calls now, by where they are |
+| dialerd_calls_rescued_total | result | found by a look at Asterisk: adopted, or lost (their end was not seen) |
+| dialerd_leads_blocked_total | campaign | leads that a do-not-call list stopped at the moment of dialing |
+| dialerd_campaign_held | campaign, reason | 1 for the rule that stands in the way of the next call (at full pace: pace) |
+| dialerd_decision_seconds | | claim, rules and row of one call |
+| dialerd_answer_to_agent_ringing_seconds | campaign | from the lead's answer to the agent's phone ringing |
+| dialerd_answer_to_connected_seconds | campaign | from the lead's answer to the talk |
+| dialerd_ring_seconds | campaign | how long the leads' phones rang, answered or not |
+| dialerd_talk_seconds | campaign | how long leads and agents talked |
+| dialerd_queue_callers_waiting | queue | callers in the bound queue |
+| dialerd_queue_agents | queue | agents of the bound queue, logged in or not |
+| dialerd_queue_agents_free | queue | those who could take a call now |
+| dialerd_link_up | link | 1 while the line to Asterisk (ami, ari) stands |
+| dialerd_link_events_total | link | events received |
+| dialerd_link_reconnects_total | link | times the line was built anew |
+| dialerd_link_timeouts_total | link | actions that got no answer in time |
+| dialerd_link_faults_total | link, kind | malformed messages, overflows, replies that nobody waited for |
+| dialerd_build_info | version | 1 |
+
+The process's own (process_cpu_seconds_total, process_resident_memory_bytes, ...) stand beside them.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from dialerd import __version__
+from dialerd.domain.activity import (
+    AgentRinging,
+    CallConnected,
+    CallEnded,
+    CallPlaced,
+    CallsRescued,
+    CampaignClosed,
+    CampaignHeld,
+    Fact,
+    LeadBlocked,
+)
+from dialerd.domain.calls import AttemptState, Call
+from dialerd.domain.pacing import HoldReason
+from dialerd.domain.queues import QueueSnapshot
+
+SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+# Two and three seconds are what regulators and the first specification measure by.
+PATIENCE = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+RINGING = (2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 120.0)
+TALKING = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0)
+
+_FAULTS = ("malformed", "overflows", "orphan_replies")
+
+
+class Metrics:
+    """The series of one daemon, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._open_campaigns: set[int] = set()
+        self._links = _Links()
+        self.registry.register(self._links)
+        self._placed = self._counter("calls_placed", "Calls handed to Asterisk", "campaign", "dial_mode")
+        self._ended = self._counter("calls_ended", "Calls that ended", "campaign", "dial_mode", "outcome")
+        self._rescued = self._counter("calls_rescued", "Calls found by a look at Asterisk", "result")
+        self._blocked = self._counter("leads_blocked", "Leads stopped by a do-not-call list", "campaign")
+        self._held = self._gauge("campaign_held", "Which rule stands in the way of the next call", "campaign", "reason")
+        self._decision = self._histogram("decision_seconds", "Claim, rules and row of one call", SHORT)
+        self._waits = {
+            AgentRinging: self._histogram(
+                "answer_to_agent_ringing_seconds", "From the answer to the agent's phone ringing", PATIENCE, "campaign"
+            ),
+            CallConnected: self._histogram(
+                "answer_to_connected_seconds", "From the answer to the talk", PATIENCE, "campaign"
+            ),
+        }
+        self._ring = self._histogram("ring_seconds", "How long leads' phones rang", RINGING, "campaign")
+        self._talk = self._histogram("talk_seconds", "How long leads and agents talked", TALKING, "campaign")
+        self._gauge("build_info", "The version that runs", "version").labels(__version__).set(1)
+
+    def watch_link(self, link: str, *, is_up: Callable[[], bool], counters: Callable[[], Mapping[str, int]]) -> None:
+        """Show a line to Asterisk. `counters` has events, reconnects and timeouts, and may have the kinds of faults."""
+        self._links.watched.append(_Link(name=link, is_up=is_up, counters=counters))
+
+    def watch_calls(self, calls: Callable[[], Sequence[Call]]) -> None:
+        """Show the calls in flight, counted at each scrape, so that no missed event can leave the figure wrong.
+
+        `calls` is called from another thread: it has to hand over a copy.
+        """
+        self.registry.register(_CallsInFlight(calls, self._open_campaigns))
+
+    def watch_queues(self, queues: Callable[[], Sequence[QueueSnapshot]], *, now: Callable[[], float]) -> None:
+        """Show the bound queues, counted at each scrape. `now` is the clock that tells whether a wrap-up is over."""
+        self.registry.register(_Queues(queues, now))
+
+    def observe(self, fact: Fact) -> None:
+        """Count one fact."""
+        match fact:
+            case CallPlaced():
+                self._count_placed(fact)
+            case AgentRinging() | CallConnected():
+                self._waits[type(fact)].labels(fact.campaign_id).observe(fact.after_answer_s)
+            case CallEnded():
+                self._count_ended(fact)
+            case LeadBlocked():
+                self._blocked.labels(fact.campaign_id).inc()
+            case CampaignHeld():
+                self._show_hold(fact)
+            case CampaignClosed():
+                self._forget(fact.campaign_id)
+            case CallsRescued():
+                self._rescued.labels("adopted").inc(fact.adopted)
+                self._rescued.labels("lost").inc(fact.lost)
+            case _:
+                assert_never(fact)
+
+    def _count_placed(self, fact: CallPlaced) -> None:
+        self._open_campaigns.add(fact.campaign_id)
+        self._placed.labels(fact.campaign_id, fact.dial_mode).inc()
+        self._decision.observe(fact.decision_s)
+
+    def _count_ended(self, fact: CallEnded) -> None:
+        call = fact.call
+        self._ended.labels(fact.campaign_id, fact.dial_mode, fact.outcome).inc()
+        if call.ringing_at is not None:
+            self._ring.labels(fact.campaign_id).observe(_seconds(call.ringing_at, call.answered_at or call.ended_at))
+        if call.connected_at is not None:
+            self._talk.labels(fact.campaign_id).observe(_seconds(call.connected_at, call.ended_at))
+
+    def _show_hold(self, fact: CampaignHeld) -> None:
+        self._open_campaigns.add(fact.campaign_id)
+        for reason in HoldReason:
+            self._held.labels(fact.campaign_id, reason).set(reason is fact.reason)
+
+    def _forget(self, campaign_id: int) -> None:
+        """Gauges of a campaign that is not run here say nothing any more; what was counted stays counted."""
+        self._open_campaigns.discard(campaign_id)
+        self._held.remove_by_labels({"campaign": str(campaign_id)})
+
+    def _counter(self, name: str, says: str, *labels: str) -> Counter:
+        return Counter(f"dialerd_{name}", says, labels, registry=self.registry)
+
+    def _gauge(self, name: str, says: str, *labels: str) -> Gauge:
+        return Gauge(f"dialerd_{name}", says, labels, registry=self.registry)
+
+    def _histogram(self, name: str, says: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(f"dialerd_{name}", says, labels, registry=self.registry, buckets=buckets)
+
+
+def _seconds(start: datetime, end: datetime | None) -> float:
+    return max(0.0, ((end or start) - start).total_seconds())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Link:
+    name: str
+    is_up: Callable[[], bool]
+    counters: Callable[[], Mapping[str, int]]
+
+
+class _Links(Collector):
+    """Read from the lines' own counters at each scrape: they count thousands of events a second, and need no help."""
+
+    def __init__(self) -> None:
+        self.watched: list[_Link] = []
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("dialerd_link_up", "Whether the line to Asterisk stands", labels=["link"])
+        for link in self.watched:
+            up.add_metric([link.name], float(link.is_up()))
+        yield up
+        yield self._family("events", "Events received")
+        yield self._family("reconnects", "Times the line was built anew")
+        yield self._family("timeouts", "Actions that got no answer in time")
+        yield self._faults()
+
+    def _family(self, name: str, says: str) -> CounterMetricFamily:
+        family = CounterMetricFamily(f"dialerd_link_{name}", says, labels=["link"])
+        for link in self.watched:
+            family.add_metric([link.name], link.counters()[name])
+        return family
+
+    def _faults(self) -> CounterMetricFamily:
+        family = CounterMetricFamily("dialerd_link_faults", "What should not have come", labels=["link", "kind"])
+        for link in self.watched:
+            counted = link.counters()
+            for kind in _FAULTS:
+                if kind in counted:
+                    family.add_metric([link.name, kind], counted[kind])
+        return family
+
+
+class _Queues(Collector):
+    def __init__(self, queues: Callable[[], Sequence[QueueSnapshot]], now: Callable[[], float]) -> None:
+        self._queues = queues
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("dialerd_queue_callers_waiting", "Callers in the bound queue", labels=["queue"])
+        agents = GaugeMetricFamily("dialerd_queue_agents", "Agents of the bound queue", labels=["queue"])
+        free = GaugeMetricFamily("dialerd_queue_agents_free", "Agents who could take a call now", labels=["queue"])
+        now = self._now()
+        for queue in self._queues():
+            waiting.add_metric([queue.name], queue.callers_waiting)
+            agents.add_metric([queue.name], len(queue.agents))
+            free.add_metric([queue.name], len(queue.free_agents(now)))
+        yield from (waiting, agents, free)
+
+
+class _CallsInFlight(Collector):
+    def __init__(self, calls: Callable[[], Sequence[Call]], open_campaigns: set[int]) -> None:
+        self._calls = calls
+        self._open_campaigns = open_campaigns
+
+    def collect(self) -> Iterator[Metric]:
+        """Every state of every open campaign, also the empty ones: a series that vanishes is not a zero."""
+        tally = Tally((call.campaign_id, call.state) for call in self._calls())
+        campaigns = {campaign for campaign, _ in tally} | self._open_campaigns.copy()
+        family = GaugeMetricFamily("dialerd_calls_in_flight", "Calls now", labels=["campaign", "state"])
+        for campaign in sorted(campaigns):
+            for state in AttemptState:
+                if state is not AttemptState.ENDED:
+                    family.add_metric([str(campaign), state], tally[campaign, state])
+        yield family

@@ -1,0 +1,347 @@
+"""The settings of a daemon and its commands: what can be set, where it may come from, and what is wrong, all at once.
+
+Where a value comes from, a later place wins over an earlier one:
+
+1. the defaults below;
+2. a TOML file: `/etc/dialerd/dialerd.toml` if it is there, or the one named by `--config` or `DIALERD_CONFIG`;
+3. systemd credentials: the files of `$CREDENTIALS_DIRECTORY`, named like `ami__secret`;
+4. the environment: `DIALERD_AMI__SECRET`, that is the prefix, the group and the field.
+
+Lengths of time are seconds where they are bare numbers, or carry their unit: `500ms`, `15s`, `2m`, `1h`.
+"""
+
+import os
+import re
+import socket
+import tomllib
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytz
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import SettingsError as UnreadableValue
+
+from dialerd.errors import SettingsError
+
+SYSTEM_FILE = Path("/etc/dialerd/dialerd.toml")
+SYSTEM_STATE = Path("/var/lib/dialerd")
+ENV_PREFIX = "DIALERD_"
+CONFIG_VARIABLE = "DIALERD_CONFIG"
+
+_UNITS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
+_DIAL_TEMPLATE = re.compile(r"[A-Za-z0-9]+/[\w.@:/+*#-]*\{(?:digits|e164)\}[\w.@:/+-]*", re.ASCII)
+
+
+def _length_of_time(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str):
+        return value
+    written = _LENGTH.fullmatch(value.strip().lower())
+    if not written:
+        raise ValueError("a number of seconds, or a number with ms, s, m or h")
+    return timedelta(seconds=float(written[1]) * _UNITS[written[2]])
+
+
+def _state_dir() -> Path:
+    """Where a service keeps its state; for somebody who merely tries dialerd, a place of their own."""
+    if os.geteuid() == 0 or os.access(SYSTEM_STATE, os.W_OK):
+        return SYSTEM_STATE
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "dialerd"
+
+
+def _node_id() -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64] or "dialerd"
+
+
+Length = Annotated[timedelta, BeforeValidator(_length_of_time)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+_NAME = r"^[A-Za-z0-9._-]{1,64}$"
+
+
+class _Group(BaseModel):
+    """A table of the file. A key that is not listed is a mistyped one, and an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, ser_json_timedelta="float")
+
+
+class DatabaseSettings(_Group):
+    dsn: SecretStr | None = None
+    """Where Postgres is: `postgresql://user:password@host:5432/dialerd`. Unset: its own in `state_dir`."""
+    state_dir: Path = Field(default_factory=_state_dir)
+    """Folder of the embedded Postgres: `/var/lib/dialerd`, or `~/.local/state/dialerd` for who may not write there."""
+    pool_size: Annotated[int, Field(ge=2, le=100)] = 10
+    """Connections kept open. A call needs one for some milliseconds: ten carry far more than twenty calls a second."""
+
+    @field_validator("dsn")
+    @classmethod
+    def _names_postgres(cls, dsn: SecretStr | None) -> SecretStr | None:
+        if dsn is None or not dsn.get_secret_value():
+            return None
+        if not dsn.get_secret_value().startswith(("postgresql:/", "postgres:/")):
+            raise ValueError("begins with postgresql://")
+        return dsn
+
+
+class AmiSettings(_Group):
+    host: str = "127.0.0.1"
+    """Asterisk's manager interface. It is not made for networks: same host, or TLS."""
+    port: Port = 5038
+    """5038 without TLS, by custom 5039 with it."""
+    user: str = "dialerd"
+    secret: SecretStr = SecretStr("")
+    """The user's secret in manager.conf. Best given as systemd credential `ami__secret`."""
+    tls: bool = False
+    """Whether the port speaks TLS. Needed as soon as the two are on different hosts."""
+    tls_ca: Path | None = None
+    """Certificates to trust (PEM), where Asterisk's is not signed by one that the system trusts."""
+    keepalive: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(minutes=1))] = timedelta(seconds=2)
+    """Time between signs of life. After two missed ones nothing is dialed: a half-open connection looks alive."""
+    connect_timeout: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(minutes=1))] = timedelta(seconds=5)
+    """Deadline of connecting and of each step of the login, before the next try."""
+
+
+class AriSettings(_Group):
+    base_url: str = "http://127.0.0.1:8088"
+    """Asterisk's HTTP server, without the `/ari`."""
+    user: str = "dialerd"
+    password: SecretStr = SecretStr("")
+    """The user's password in ari.conf. Best given as systemd credential `ari__password`."""
+    tls_ca: Path | None = None
+    """Certificates to trust (PEM) behind an https:// address, where the system does not trust Asterisk's already."""
+    app: Annotated[str, Field(pattern=_NAME)] = "dialerd"
+    """Name of the Stasis application. Two dialers on one Asterisk need two names."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", url):
+            raise ValueError("begins with http:// or https:// and names a host, without user and password")
+        return url.rstrip("/").removesuffix("/ari")
+
+
+class TrunkSettings(_Group):
+    dial_template: str = "PJSIP/{digits}@carrier"
+    """How a number is dialed: `{digits}` becomes the number without its plus sign, `{e164}` the number with it."""
+    max_calls_per_second: Annotated[float, Field(gt=0, le=100)] = 20.0
+    """What the carrier takes from this node, whatever the campaigns wish together. One campaign may set up to 20."""
+
+    @field_validator("dial_template")
+    @classmethod
+    def _dials_one_number(cls, template: str) -> str:
+        # An ampersand would dial a second destination, a comma add options: nothing but one channel may be named here.
+        if not _DIAL_TEMPLATE.fullmatch(template):
+            raise ValueError("one channel with {digits} or {e164} in it once, like PJSIP/{digits}@carrier")
+        return template
+
+
+class DialerSettings(_Group):
+    node_id: Annotated[str, Field(pattern=_NAME)] = Field(default_factory=_node_id)
+    """Tells daemons of one database apart. The host's name, so that a restarted daemon knows its own calls again."""
+    lease_duration: Annotated[Length, Field(ge=timedelta(seconds=3), le=timedelta(minutes=5))] = timedelta(seconds=15)
+    """How long a campaign stays with a silent daemon. Shorter moves it sooner, longer forgives a slower database."""
+    rescue_after: Annotated[Length, Field(ge=timedelta(seconds=10), le=timedelta(hours=1))] = timedelta(seconds=60)
+    """A call that was silent for this long is looked up in Asterisk: nothing stays stuck for more than a minute."""
+    drain_timeout: Annotated[Length, Field(ge=timedelta(0), le=timedelta(minutes=10))] = timedelta(seconds=5)
+    """How long a stopping daemon waits for unanswered calls. Talks go on without it, so it need not wait for them."""
+    resync_interval: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=30)
+    """How often calls and queues are compared with Asterisk even if no event was missed."""
+    message_sound: Annotated[str, Field(pattern=r"^[\w/.-]{0,200}$")] = ""
+    """Sound that a lead hears when nobody can take the call, as Asterisk names sounds. Empty: the dialplan's own."""
+    hold_margin: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(minutes=1))] = timedelta(seconds=5)
+    """On top of the agent dial timeout: a lead held longer is taken back by the dialplan, for its daemon is dead."""
+
+
+class HttpSettings(_Group):
+    host: str = "127.0.0.1"
+    """Where /metrics, /healthz and /readyz listen. They ask for no password: nothing but this host by default."""
+    port: Port = 9109
+
+
+class LogSettings(_Group):
+    format: Literal["json", "console", "auto"] = "auto"
+    """`auto` is lines for people on a terminal, and JSON elsewhere."""
+    level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+
+
+class AccountSettings(_Group):
+    default_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
+    """Country (ISO 3166, e.g. GB) of numbers that are written without one. Unset: what the account's row says."""
+    time_zone: str | None = None
+    """Zone (IANA, e.g. Europe/Berlin) in which times are shown and schedules are meant. Unset: the account's row."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, zone: str | None) -> str | None:
+        if zone is not None and zone not in pytz.all_timezones_set:
+            raise ValueError("a zone of the IANA database, like Europe/Berlin")
+        return zone
+
+
+class Settings(BaseSettings):
+    """Every group. Made by hand it knows nothing but its arguments and the defaults; `load` asks the sources."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    ami: AmiSettings = Field(default_factory=AmiSettings)
+    ari: AriSettings = Field(default_factory=AriSettings)
+    trunk: TrunkSettings = Field(default_factory=TrunkSettings)
+    dialer: DialerSettings = Field(default_factory=DialerSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    account: AccountSettings = Field(default_factory=AccountSettings)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    def require_asterisk(self) -> None:
+        """Raises SettingsError unless both logins are there: what only touches the database can do without."""
+        missing = [
+            name
+            for name, secret in (("ami.secret", self.ami.secret), ("ari.password", self.ari.password))
+            if not secret.get_secret_value()
+        ]
+        if missing:
+            raise SettingsError(
+                _listed(
+                    [f"{name}: missing; set it in {_how_to_set(name)}, a credential or the file" for name in missing]
+                )
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """What one place says, and how a key of it is called in a message."""
+
+    values: dict[str, Any]
+    prefix: str
+    separator: str
+    upper: bool = False
+
+    def place_of(self, path: tuple[str, ...]) -> str | None:
+        """Where this source says something about the key; None where it does not."""
+        here: Any = self.values
+        for step in path:
+            if not isinstance(here, dict) or step not in here:
+                return None
+            here = here[step]
+        name = self.separator.join(path)
+        return self.prefix + (name.upper() if self.upper else name)
+
+
+def load(config: Path | None = None) -> Settings:
+    """The settings from all sources. Raises SettingsError that lists every problem with the place where it stands."""
+    sources = [_environment(), _credentials(), _file(_chosen_file(config))]
+    merged: dict[str, Any] = {}
+    for source in reversed(sources):
+        merged = _merge(merged, source.values)
+    problems = _unknown_variables()
+    try:
+        settings = Settings(**merged)
+    except ValidationError as invalid:
+        problems += [_sentence(error, sources) for error in invalid.errors(include_url=False, include_input=False)]
+    else:
+        if not problems:
+            return settings
+    raise SettingsError(_listed(problems))
+
+
+def _chosen_file(config: Path | None) -> Path | None:
+    """The file that was asked for must be there; the usual one may be missing."""
+    named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    return named or (SYSTEM_FILE if SYSTEM_FILE.exists() else None)
+
+
+def _file(path: Path | None) -> _Source:
+    if path is None:
+        return _Source(values={}, prefix="", separator=".")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as failure:
+        raise SettingsError(f"{path}: cannot be read: {failure.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise SettingsError(f"{path}: is not TOML: {failure}") from None
+    return _Source(values=values, prefix=f"{path}: ", separator=".")
+
+
+def _credentials() -> _Source:
+    """pydantic's own secrets_dir passes nested names over without a word; its nested sibling does not."""
+    source = NestedSecretsSettingsSource(
+        InitSettingsSource(Settings, {}),
+        secrets_dir=os.environ.get("CREDENTIALS_DIRECTORY") or None,
+        secrets_dir_missing="ok",
+        secrets_prefix="",
+        secrets_nested_delimiter="__",
+    )
+    return _Source(values=_read(source), prefix="credential ", separator="__")
+
+
+def _environment() -> _Source:
+    source = EnvSettingsSource(Settings, env_prefix=ENV_PREFIX, env_nested_delimiter="__")
+    return _Source(values=_read(source), prefix=ENV_PREFIX, separator="__", upper=True)
+
+
+def _read(source: PydanticBaseSettingsSource) -> dict[str, Any]:
+    try:
+        return source()
+    except (UnreadableValue, OSError, UnicodeDecodeError) as failure:
+        raise SettingsError(f"{failure}; set single fields, like {_how_to_set('ami.host')}") from None
+
+
+def _unknown_variables() -> list[str]:
+    """A mistyped field is told by its group; a mistyped group is nobody's, and would be passed over."""
+    groups = tuple(f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields)
+    return [
+        f"{name}: there is no such group of settings; the groups are {', '.join(Settings.model_fields)}"
+        for name in sorted(os.environ)
+        if name.startswith(ENV_PREFIX) and "__" in name and name.partition("__")[0] not in groups
+    ]
+
+
+def _merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _sentence(error: ErrorDetails, sources: list[_Source]) -> str:
+    """The strongest place that says something about the key is the one to mend."""
+    path = tuple(str(step) for step in error["loc"])
+    places = (source.place_of(path) for source in sources)
+    place = next((place for place in places if place), ".".join(path))
+    return f"{place}: {_why(error)}"
+
+
+def _why(error: ErrorDetails) -> str:
+    if error["type"] == "extra_forbidden":
+        return "there is no such setting; is it mistyped?"
+    return error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+
+
+def _how_to_set(name: str) -> str:
+    return f"{ENV_PREFIX}{name.replace('.', '__').upper()}"
+
+
+def _listed(problems: list[str]) -> str:
+    return "\n".join(["the settings cannot be used:", *(f"  - {problem}" for problem in problems)])

@@ -1,0 +1,171 @@
+"""The connection to Postgres: how it is set up, and what of its troubles the rest of dialerd gets to see."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+import asyncpg
+import structlog
+
+from dialerd.errors import SettingsError, StoreBusy, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_S = 5.0
+ACQUIRE_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 20.0
+"""On our side, for a server that has gone silent. Longer than the server's own limit, which says what went wrong."""
+
+SESSION = {
+    "timezone": "UTC",
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    # A daemon that was frozen inside a transaction must not hold its locks for longer than a lease lasts.
+    "idle_in_transaction_session_timeout": "10s",
+    # Our queries are short and their plans do not depend on the values: planning and compiling cost more than running.
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+
+_WRONG_DSN = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
+
+TRIES = 4
+"""How often a transaction is tried that Postgres itself has rolled back because of another one."""
+
+BELL = "dialerd"
+"""The channel that says: a campaign or its leads have changed, look."""
+BELL_CHECK_S = 15.0
+BELL_RETRY_S = 1.0
+
+
+async def connect(dsn: str, *, max_connections: int = 10, application_name: str = "dialerd") -> Pool:
+    """Raises StoreUnavailable while the server cannot be reached, SettingsError where the DSN cannot be right."""
+    with store_errors():
+        try:
+            return await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=max_connections,
+                init=_set_codecs,
+                reset=_reset,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=COMMAND_TIMEOUT_S,
+                server_settings={**SESSION, "application_name": application_name},
+            )
+        except _WRONG_DSN as wrong:
+            raise SettingsError(f"the database refuses the DSN: {wrong}") from wrong
+
+
+async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """jsonb as Python values. In binary, which COPY needs: a version byte, then the text."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + json.dumps(value).encode(),
+        decoder=lambda stored: json.loads(stored[1:]),
+        format="binary",
+    )
+
+
+async def _reset(_: object) -> None:
+    """Nothing: we set nothing on a session that outlives its transaction. asyncpg's default is a round trip for each use."""
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    async with asyncio.timeout(ACQUIRE_TIMEOUT_S):  # cheaper than the pool's own, which starts a task
+        connection = await pool.acquire()
+    try:
+        async with connection.transaction():
+            yield connection
+    finally:
+        await pool.release(connection)
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Troubles of the database become StoreUnavailable or StoreBusy; what is a mistake of ours stays what it is."""
+    try:
+        yield
+    except _BUSY as busy:
+        raise StoreBusy from busy
+    except (*_GONE, OSError, TimeoutError) as gone:
+        why = str(gone) or type(gone).__name__
+        raise StoreUnavailable(f"the database cannot be reached, or cannot write: {why}") from gone
+    except asyncpg.InterfaceError as misuse:
+        if "clos" not in str(misuse):  # "the connection is closed", "pool is closing"
+            raise
+        raise StoreUnavailable from misuse
+
+
+_ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_BUSY = (*_ROLLED_BACK, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
+_GONE = (
+    *_WRONG_DSN,  # it was right when we came: a password has changed, a restore has begun
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, crashed
+    asyncpg.InsufficientResourcesError,  # disk full, no connection left
+    asyncpg.ReadOnlySQLTransactionError,  # it has become a standby
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+def store_call(method: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """The edge of the store, for a method that is one transaction: what Postgres rolled back is tried again."""
+
+    @wraps(method)
+    async def at_the_edge(*args: P.args, **kwargs: P.kwargs) -> T:
+        with store_errors():
+            for _ in range(TRIES - 1):
+                try:
+                    return await method(*args, **kwargs)
+                except _ROLLED_BACK as lost:
+                    log.info("transaction_tried_again", why=str(lost))
+            return await method(*args, **kwargs)
+
+    return at_the_edge
+
+
+async def listen(dsn: str, on_notify: Callable[[], None], *, channel: str = BELL) -> None:
+    """Call `on_notify` for every notification, and after every (re)connect, for some may have been missed. Never ends."""
+    while True:
+        try:
+            with store_errors():
+                await _listen_once(dsn, on_notify, channel)
+        except StoreUnavailable as lost:
+            log.warning("bell_lost", why=str(lost))
+        await asyncio.sleep(BELL_RETRY_S)
+
+
+async def _listen_once(dsn: str, on_notify: Callable[[], None], channel: str) -> None:
+    settings = {"application_name": "dialerd bell"}
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
+    ended = asyncio.Event()
+    connection.add_termination_listener(lambda _: ended.set())
+    try:
+        await connection.add_listener(channel, lambda *_: on_notify())
+        on_notify()
+        while not await _set_within(ended, BELL_CHECK_S):
+            await connection.execute("SELECT 1", timeout=CONNECT_TIMEOUT_S)  # a half-open connection looks alive
+    finally:
+        connection.terminate()
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

@@ -1,0 +1,19 @@
+-- name: register_node(node, version)!
+-- A new life of this node: what an earlier life of it still held is let go, and its writes are fenced off.
+WITH released AS (
+    UPDATE campaigns SET owner = NULL, lease_until = NULL, epoch = epoch + 1 WHERE owner = :node
+)
+INSERT INTO nodes (id, started_at, heartbeat_at, version) VALUES (:node, now(), now(), :version)
+ON CONFLICT (id) DO UPDATE SET started_at = now(), heartbeat_at = now(), version = :version;
+
+-- name: heartbeat(node)!
+UPDATE nodes SET heartbeat_at = now() WHERE id = :node;
+
+-- name: list_nodes()
+SELECT id, started_at, heartbeat_at, version FROM nodes ORDER BY id;
+
+-- name: database_time()$
+SELECT clock_timestamp();
+
+-- name: lock_node_name(node)$
+SELECT pg_try_advisory_lock(hashtext('dialerd node'), hashtext(:node));
