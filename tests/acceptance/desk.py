@@ -1,0 +1,364 @@
+"""What one acceptance test does at a daemon: campaigns are laid out through the store, acts go through the command line as a user's
+would, rows are read back, and at the end the judge compares them with what the far end saw."""
+
+import asyncio
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import asyncpg
+
+from dialerd.audit import (
+    HELD,
+    AttemptRow,
+    DncEntry,
+    Evidence,
+    LeadRow,
+    Rules,
+    Span,
+    Tolerances,
+    judge,
+    longest_journey,
+    read_calls,
+)
+from dialerd.domain.caller_id import CallerId
+from dialerd.domain.calls import AttemptState
+from dialerd.domain.campaigns import CampaignAction, CampaignSettings
+from dialerd.domain.leads import LeadState, NewLead
+from dialerd.domain.outcomes import Outcome
+from dialerd.store.campaigns import CampaignOverview, CampaignStore
+from dialerd.store.leads import LeadRecord, LeadStore
+from dialerd.store.pool import Pool
+from tests.daemon import Daemon
+from tests.lab import FarEndCall, Lab
+from tests.numbers import numbers
+
+QUEUE = "q1"
+NAME = "list"
+PERSON, BUSY, NOBODY, LONG_RING = range(50), range(50, 60), range(60, 70), [97]
+PATIENCE_S = 30.0
+"""How long a fact is waited for: far longer than it takes, since other work may share the machine."""
+
+
+def some(count: int, fates: Sequence[int]) -> list[str]:
+    """So many different fictional numbers with these fates, each fate in its turn."""
+    each = [numbers([fate]) for fate in fates]
+    return list(islice((next(supply) for supply in _for_ever(each)), count))
+
+
+def _for_ever(supplies: list[Iterator[str]]) -> Iterator[Iterator[str]]:
+    while True:
+        yield from supplies
+
+
+def person_lead(number: str, **fields: Any) -> NewLead:
+    return NewLead(number=number, **{"first_name": "Ada", "last_name": "Nguyen", **fields})
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Desk:
+    """`daemon` dials; `pool` reads and lays out rows in its database. A test that judges names the agents whom it had."""
+
+    def __init__(self, lab: Lab, daemon: Daemon, pool: Pool) -> None:
+        self.lab = lab
+        self.daemon = daemon
+        self.cli = daemon.cli
+        self._pool = pool
+        self._campaigns = CampaignStore(pool)
+        self._leads = LeadStore(pool)
+
+    # --- laying out ---
+
+    async def staff(self, *extensions: str, paused: bool = False) -> tuple[str, ...]:
+        """Agents of the bound queue; an earlier one is rung before a later one."""
+        for penalty, extension in enumerate(extensions):
+            await self.lab.queue_add(QUEUE, extension, paused=paused, penalty=penalty)
+        return extensions
+
+    async def campaign(
+        self, leads: Iterable[NewLead | str], *, name: str = NAME, pool: Sequence[CallerId] = (), **settings: Any
+    ) -> int:
+        """A draft with leads; numbers alone are enough of a lead. What a test does not say is out of its way."""
+        usual = {"queue": QUEUE, "calls_per_second": 20.0, "concurrency": 50, "max_attempts": 1, "ring_timeout_s": 10}
+        campaign = await self._campaigns.create(CampaignSettings(name=name, **{**usual, **settings}), pool)
+        await self._leads.add(campaign.id, [lead if isinstance(lead, NewLead) else person_lead(lead) for lead in leads])
+        return campaign.id
+
+    async def start(self, campaign: int) -> None:
+        await self._campaigns.act(campaign, CampaignAction.START)
+
+    async def dial(self, leads: Iterable[NewLead | str], **settings: Any) -> int:
+        """A campaign that runs."""
+        campaign = await self.campaign(leads, **settings)
+        await self.start(campaign)
+        return campaign
+
+    async def pause(self, campaign: int) -> None:
+        """Sooner than a command starts up."""
+        await self._campaigns.act(campaign, CampaignAction.PAUSE)
+
+    async def act(self, action: str, name: str = NAME) -> None:
+        """`dialerd campaign pause`, and so on."""
+        await self.cli("campaign", action, name)
+
+    async def edit(self, *options: str, name: str = NAME) -> None:
+        await self.cli("campaign", "edit", name, *options)
+
+    def csv_file(self, header: Sequence[str], *rows: Sequence[object]) -> str:
+        """The path of a file with these rows."""
+        path = self.daemon.folder / "leads.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows])
+        return str(path)
+
+    async def end_ringing_in_vain(self) -> None:
+        """Ignored phones fall silent, as if somebody had pressed the red button: the queue asks the next agent."""
+        for channel in await self.lab.far_end.list("CoreShowChannels"):
+            if channel["Context"] == "never":
+                await self.lab.far_end.act("Hangup", Channel=channel["Channel"])
+
+    # --- reading back ---
+
+    async def overview(self, campaign: int) -> CampaignOverview:
+        return await self._campaigns.overview(campaign)
+
+    async def leads(self, campaign: int) -> dict[str, LeadRecord]:
+        return {record.lead.number: record async for record in self._leads.export(campaign)}
+
+    async def lead_states(self, campaign: int) -> dict[str, LeadState]:
+        return {number: record.lead.state for number, record in (await self.leads(campaign)).items()}
+
+    async def attempts(self, number: str) -> list[asyncpg.Record]:
+        """In the order of their ordinals."""
+        return await self._pool.fetch("SELECT * FROM attempts WHERE number = $1 ORDER BY ordinal", number)
+
+    async def outcomes(self, number: str) -> list[Outcome | None]:
+        return [row["outcome"] and Outcome(row["outcome"]) for row in await self.attempts(number)]
+
+    async def held_by(self, campaign: int) -> str | None:
+        return (await self.overview(campaign)).held_by
+
+    async def explained(self, name: str = NAME) -> str:
+        """What the user is told about why nothing is dialed."""
+        return str(json.loads(await self.cli("explain", "campaign", name, "--json"))["why"])
+
+    # --- waiting for facts ---
+
+    async def until_held(self, campaign: int, reason: str) -> None:
+        async def is_held() -> bool:
+            return await self.held_by(campaign) == reason
+
+        await self.lab.wait_for(is_held, PATIENCE_S)
+
+    async def until_call_is(self, number: str, *states: AttemptState) -> asyncpg.Record:
+        """Until the newest attempt is in one of these states; its row."""
+
+        async def found() -> list[asyncpg.Record]:
+            return [row for row in (await self.attempts(number))[-1:] if row["state"] in states]
+
+        [row] = await self.lab.wait_for(found, PATIENCE_S)
+        return row
+
+    async def until_outcome(self, number: str, ordinal: int = 1) -> Outcome:
+        async def found() -> list[Outcome]:
+            return [outcome for outcome in (await self.outcomes(number))[ordinal - 1 : ordinal] if outcome]
+
+        [outcome] = await self.lab.wait_for(found, PATIENCE_S)
+        return outcome
+
+    async def until_lead_is(self, campaign: int, number: str, state: LeadState) -> None:
+        async def is_so() -> bool:
+            return (await self.lead_states(campaign))[number] is state
+
+        await self.lab.wait_for(is_so, PATIENCE_S)
+
+    async def until_at_rest(self, campaign: int, *, timeout_s: float = 60.0) -> None:
+        """Every lead has been dialed and no call is open: what is left waits for a cool-off, or is done."""
+
+        async def is_at_rest() -> bool:
+            overview = await self.overview(campaign)
+            due = overview.leads[LeadState.ACTIVE] + overview.leads[LeadState.RETRY]
+            return not due and not overview.open_attempts
+
+        await self.lab.wait_for(is_at_rest, timeout_s)
+
+    async def until_at_rest_but_for(self, campaign: int, dead_node: str, *, timeout_s: float = 60.0) -> None:
+        """Every lead has been dialed, and no call is open except those that a dead daemon has left."""
+
+        async def is_at_rest() -> bool:
+            due = [lead for lead in (await self.leads(campaign)).values() if lead.lead.state in ("active", "retry")]
+            rows = await self._attempts_of(campaign)
+            return not due and not [row for row in rows if row["ended_at"] is None and row["node"] != dead_node]
+
+        await self.lab.wait_for(is_at_rest, timeout_s)
+
+    async def until_completed(self, campaign: int, *, timeout_s: float = 60.0) -> None:
+        async def is_completed() -> bool:
+            return (await self.overview(campaign)).campaign.status == "completed"
+
+        await self.lab.wait_for(is_completed, timeout_s)
+
+    async def until_seen(self, count: int, kind: str = "lead") -> list[FarEndCall]:
+        """Until the far end has recorded so many ended calls of the kind; all of them."""
+        await self.lab.wait_for(lambda: len(self.lab.calls(kind)) >= count, PATIENCE_S)
+        return self.lab.calls(kind)
+
+    # --- what the far end saw ---
+
+    def calls_to(self, number: str) -> list[FarEndCall]:
+        return [call for call in self.lab.calls("lead") if call.dialed == number.lstrip("+")]
+
+    def agent_legs_for(self, number: str) -> list[FarEndCall]:
+        """Calls to agents whose phones showed this number, and who answered."""
+        legs = [call for call in self.lab.calls("agent") if call.answer]
+        return [leg for leg in legs if leg.caller_number.lstrip("+") == number.lstrip("+")]
+
+    def talk_of(self, number: str) -> float:
+        """Seconds for which the lead and an agent were on the phone with each other; 0 where they never were."""
+        [lead] = self.calls_to(number)
+        return max((overlap_s(lead, agent) for agent in self.agent_legs_for(number)), default=0.0)
+
+    # --- the judge ---
+
+    async def judge(
+        self, campaign: int, *, agents: Sequence[str], allowed: Sequence[Span] = (), but: Iterable[str] = ()
+    ) -> None:
+        """When everything is silent: every law was kept, except those that the test itself has put out of reach."""
+        evidence = await self.evidence(campaign, agents=agents, allowed=allowed)
+        broken = {law: said for law, said in judge(evidence).items() if said != HELD and law not in but}
+        assert not broken, broken
+
+    async def evidence(
+        self, campaign: int, *, agents: Sequence[str] = (), allowed: Sequence[Span] = (), **rules: Any
+    ) -> Evidence:
+        await self.lab.wait_for(self.lab.is_silent, 60)
+        overview = await self.overview(campaign)
+        assert overview.started_at is not None, "a campaign that never ran has nothing to be judged for"
+        settings = overview.campaign.settings
+        calls, attempts = read_calls(self.lab.calls_csv), await self._attempts_of(campaign)
+        usual: dict[str, Any] = {
+            "calls_per_second": settings.calls_per_second,
+            "concurrency": settings.concurrency,
+            "max_attempts": settings.max_attempts,
+            "cooloff_s": settings.cooloff_s,
+            "cooloff_2nd_s": settings.cooloff_2nd_s,
+            "cooloff_3rd_s": settings.cooloff_3rd_s,
+        }
+        evidence = Evidence(
+            calls=calls,
+            rules=Rules(
+                queue=settings.queue,
+                agents=tuple(agents),
+                allowed=tuple(allowed) or (Span(start=overview.started_at),),
+                imported=await self._imported(campaign),
+                **{**usual, **rules},
+            ),
+            leads=[_lead_row(record) for record in (await self.leads(campaign)).values()],
+            attempts=[_attempt_row(row) for row in attempts],
+            dnc=[DncEntry(**row) for row in await self._pool.fetch("SELECT number, added_at FROM dnc_numbers")],
+        )
+        journey = max(longest_journey(evidence), Tolerances().journey)
+        return replace(evidence, tolerances=Tolerances(journey=journey))
+
+    async def _imported(self, campaign: int) -> int:
+        """What the uploads reported, not what is in the table."""
+        added = await self._pool.fetchval(
+            "SELECT sum((details->>'added')::int) FROM activity WHERE campaign_id = $1 AND fact = 'leads_added'",
+            campaign,
+        )
+        return int(added or 0)
+
+    async def _attempts_of(self, campaign: int) -> list[asyncpg.Record]:
+        return await self._pool.fetch("SELECT * FROM attempts WHERE campaign_id = $1 ORDER BY opened_at", campaign)
+
+
+def overlap_s(one: FarEndCall, other: FarEndCall) -> float:
+    if one.answer is None or other.answer is None:
+        return 0.0
+    return max(0.0, (min(one.end, other.end) - max(one.answer, other.answer)).total_seconds())
+
+
+def _lead_row(record: LeadRecord) -> LeadRow:
+    lead = record.lead
+    return LeadRow(
+        id=lead.id,
+        number=lead.number,
+        state=lead.state,
+        max_attempts=lead.max_attempts,
+        cooloff_s=lead.cooloff_s,
+        cooloff_2nd_s=lead.cooloff_2nd_s,
+        cooloff_3rd_s=lead.cooloff_3rd_s,
+    )
+
+
+def _attempt_row(row: asyncpg.Record) -> AttemptRow:
+    columns = ("lead_id", "ordinal", "opened_at", "answered_at", "ended_at", "outcome")
+    return AttemptRow(**{column: row[column] for column in columns})
+
+
+# --- a line that can be cut ------------------------------------------------------------------------------------------
+
+
+class AmiProxy:
+    """Stands between a daemon and the PBX's AMI. While `holds_originates`, orders to dial are taken and not passed on."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.holds_originates = False
+        self.held: list[bytes] = []
+        self.port = 0
+        self._lab = lab
+        self._server: asyncio.Server | None = None
+        self._flows: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for flow in self._flows:
+            flow.cancel()
+        await asyncio.gather(*self._flows, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self._lab.pbx_address, 5038)
+        for flow in (self._pass_orders(reader, back), self._pass_answers(there, writer)):
+            task = asyncio.create_task(flow)
+            self._flows.add(task)
+            task.add_done_callback(self._flows.discard)
+
+    async def _pass_orders(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with _closing(writer):
+            while True:
+                try:
+                    order = await reader.readuntil(b"\r\n\r\n")
+                except (asyncio.IncompleteReadError, ConnectionError):
+                    return
+                if self.holds_originates and b"Originate" in order:
+                    self.held.append(order)
+                else:
+                    writer.write(order)
+
+    async def _pass_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with _closing(writer):
+            while news := await reader.read(65536):
+                writer.write(news)
+
+
+@contextmanager
+def _closing(writer: asyncio.StreamWriter) -> Iterator[None]:
+    try:
+        yield
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()

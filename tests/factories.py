@@ -1,0 +1,140 @@
+"""Values for tests: each builder gives a plain, valid one, and takes by keyword what the test is about.
+
+Numbers are of the ranges that are reserved for fiction.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from dialerd.domain.caller_id import CallerId, PoolNumber
+from dialerd.domain.calls import AttemptState, Call, DialMode
+from dialerd.domain.campaigns import Campaign, CampaignSettings, CampaignStatus
+from dialerd.domain.eligibility import Candidate
+from dialerd.domain.leads import Lead, LeadState, NewLead
+from dialerd.domain.pacing import Situation
+from dialerd.domain.queues import Agent, DeviceState, QueueSnapshot
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+ATTEMPT = UUID("8c5b7f0e-3d35-4b0e-9a60-5f0e6b1c2d3a")
+ANNA, BEN = "PJSIP/anna", "PJSIP/ben"
+
+
+def later(seconds: float) -> datetime:
+    """That many seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def settings(**changes: Any) -> CampaignSettings:
+    return replace(CampaignSettings(name="Spring", queue="sales"), **changes)
+
+
+def a_campaign(**changes: Any) -> Campaign:
+    plain = Campaign(id=1, account_id=1, status=CampaignStatus.RUNNING, settings=settings())
+    return replace(plain, **changes)
+
+
+def a_new_lead(**changes: Any) -> NewLead:
+    return replace(NewLead(number="+12025550101", first_name="Ada"), **changes)
+
+
+def a_lead(**changes: Any) -> Lead:
+    plain = Lead(
+        id=1,
+        campaign_id=1,
+        number="+12025550101",
+        first_name="Ada",
+        last_name="Lovelace",
+        state=LeadState.ACTIVE,
+        dials=0,
+        attempts_used=0,
+        max_attempts=None,
+        cooloff_s=None,
+        cooloff_2nd_s=None,
+        cooloff_3rd_s=None,
+    )
+    return replace(plain, **changes)
+
+
+def a_candidate(**changes: Any) -> Candidate:
+    return replace(Candidate(lead=a_lead(), on_dnc_list=False), **changes)
+
+
+def a_caller_id(**changes: Any) -> CallerId:
+    return replace(CallerId(number="+12025550199", name="Spring"), **changes)
+
+
+def a_pool_number(**changes: Any) -> PoolNumber:
+    return replace(PoolNumber(id=1, caller_id=a_caller_id(), uses=0), **changes)
+
+
+def a_call(**changes: Any) -> Call:
+    """A call that is being dialed since noon."""
+    plain = Call(
+        id=ATTEMPT,
+        campaign_id=1,
+        lead_id=1,
+        number="+12025550101",
+        lead_name="Ada Lovelace",
+        caller_id=a_caller_id(),
+        queue="sales",
+        dial_mode=DialMode.PROGRESSIVE,
+        opened_at=NOON,
+        ring_timeout=timedelta(seconds=30),
+        customer_wait_sla=timedelta(seconds=3),
+        agent_dial_timeout=timedelta(seconds=20),
+    )
+    return replace(plain, **changes)
+
+
+def a_ringing_call(**changes: Any) -> Call:
+    return a_call(**{"state": AttemptState.RINGING, "ringing_at": NOON} | changes)
+
+
+def an_answered_call(**changes: Any) -> Call:
+    """The lead has picked up at noon, and nobody is rung yet."""
+    return a_ringing_call(**{"state": AttemptState.ANSWERED, "answered_at": NOON} | changes)
+
+
+def a_hunting_call(**changes: Any) -> Call:
+    """The lead has picked up at noon, and the first hunt for an agent runs."""
+    return an_answered_call(**{"hunts": 1, "hunting": True} | changes)
+
+
+def a_queued_call(**changes: Any) -> Call:
+    """The first hunt was given up; the lead waits in the queue with hold music."""
+    return an_answered_call(**{"state": AttemptState.QUEUED, "hunts": 1} | changes)
+
+
+def a_connected_call(**changes: Any) -> Call:
+    """Lead and agent talk, joined by the first hunt."""
+    talking = {"state": AttemptState.CONNECTED, "connected_at": NOON, "agent": ANNA}
+    return a_hunting_call(**talking | changes)
+
+
+def an_agent(**changes: Any) -> Agent:
+    """An agent who could take a call now."""
+    return replace(Agent(interface=ANNA, name="Anna", device=DeviceState.NOT_INUSE, paused=False), **changes)
+
+
+def a_queue(**changes: Any) -> QueueSnapshot:
+    """A queue with one free agent and nobody who waits."""
+    plain = QueueSnapshot(name="sales", known=True, callers_waiting=0, agents=(an_agent(),))
+    return replace(plain, **changes)
+
+
+def a_situation(**changes: Any) -> Situation:
+    """A moment in which one more call may start."""
+    plain = Situation(
+        running=True,
+        owns_lease=True,
+        asterisk_up=True,
+        queue_known=True,
+        callers_waiting=0,
+        spare_agent=True,
+        in_flight=0,
+        concurrency=10,
+        pace_wait=0.0,
+    )
+    return replace(plain, **changes)

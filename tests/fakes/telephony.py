@@ -1,0 +1,92 @@
+"""A PBX that does what it is told, and writes down what that was."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from dialerd.domain.calls import Call, LiveChannel, hunt_channel_id
+
+
+@dataclass
+class FakeTelephony:
+    """Fulfils the port Telephony. `failures` says which command fails, and how often: each takes the next of its list."""
+
+    journal: list[str] = field(default_factory=list)
+    up: bool = True
+    dialed: list[UUID] = field(default_factory=list)
+    dialed_at: list[float] = field(default_factory=list)
+    """By the loop's clock."""
+    failures: defaultdict[str, list[Exception]] = field(default_factory=lambda: defaultdict(list))
+    answers: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Commands that get no answer before something happens."""
+    channels: dict[UUID, LiveChannel] = field(default_factory=dict)
+    followed: dict[UUID, str] = field(default_factory=dict)
+    """The calls whose channels are listened to, with the name of the lead's channel."""
+
+    async def dial(self, call: Call) -> None:
+        self.followed[call.id] = ""
+        self.dialed.append(call.id)
+        self.dialed_at.append(asyncio.get_running_loop().time())
+        await self._do("dial")
+
+    async def hunt_agent(self, call: Call, hunt: int) -> None:
+        await self._do("hunt", hunt)
+
+    async def join_legs(self, call: Call, hunt: int) -> None:
+        await self._do("join", hunt)
+
+    async def lift_hold_limit(self, call: Call) -> None:
+        await self._do("lift hold limit")
+
+    async def move_to_queue(self, call: Call) -> None:
+        await self._do("move to queue")
+
+    async def hang_up_lead(self, call: Call) -> None:
+        await self._do("hang up lead")
+
+    async def hang_up_hunt(self, call: Call, hunt: int) -> None:
+        await self._do("hang up hunt", hunt)
+
+    async def clear_away(self, call: Call) -> None:
+        self.followed.pop(call.id, None)
+        await self._do("clear away")
+
+    def follow(self, call: Call, *, lead_channel: str = "") -> None:
+        self.followed[call.id] = lead_channel or self.followed.get(call.id, "")
+
+    async def live_channels(self) -> Mapping[UUID, LiveChannel]:
+        await self._do("live channels")
+        return dict(self.channels)
+
+    async def _do(self, command: str, hunt: int | None = None) -> None:
+        self.journal.append(command if hunt is None else f"{command} {hunt}")
+        await asyncio.sleep(0)
+        if command in self.answers:
+            await self.answers[command].wait()
+        if self.failures[command]:
+            raise self.failures[command].pop(0)
+
+    def put(self, *channels: LiveChannel) -> None:
+        self.channels.update({channel.id: channel for channel in channels})
+
+
+def a_lead_channel(
+    call: Call, *, ringing: bool = False, up: bool = True, application: str = "Stasis", bridged: bool = False
+) -> LiveChannel:
+    """By default the channel of a lead who has answered and is held by us."""
+    return LiveChannel(
+        id=call.id, name="PJSIP/carrier-01", ringing=ringing, up=up, application=application, bridged=bridged
+    )
+
+
+def a_hunt_channel(call: Call, hunt: int = 1, *, answered: bool = False, bridged: bool = False) -> LiveChannel:
+    return LiveChannel(
+        id=hunt_channel_id(call.id, hunt),
+        name="Local/sales@dialerd-hunt-01;1",
+        ringing=not answered,
+        up=answered,
+        application="Stasis" if answered else "AppDial2",
+        bridged=bridged,
+    )

@@ -1,0 +1,68 @@
+"""The command line against a real Postgres, as a user meets it: arguments in; output, messages and an exit status out."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from dialerd.cli import app
+
+HEADER = "number,priority,first_name\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Dialerd:
+    """Runs commands. What is expected to work must work, what is expected to be refused must be refused."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, *arguments: str) -> Answer:
+        answer = self.answer(*arguments)
+        assert answer.status == 0, answer.err
+        return answer
+
+    def refused(self, *arguments: str, status: int = 1) -> str:
+        """What the user was told."""
+        answer = self.answer(*arguments)
+        assert answer.status == status, answer
+        assert "Traceback" not in answer.err
+        return answer.err
+
+    def answer(self, *arguments: str) -> Answer:
+        result = CliRunner().invoke(app, list(arguments))
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Answer(result.exit_code, result.stdout, result.stderr)
+
+    def file(self, content: str, name: str = "leads.csv") -> str:
+        path = self.folder / name
+        path.write_text(content, encoding="utf-8")
+        return str(path)
+
+    def campaign(self, name: str = "Spring", *, leads: str = "") -> None:
+        """A draft, with leads if there are rows."""
+        self("campaign", "create", name, "--queue", "sales")
+        if leads:
+            self("leads", "import", name, self.file(HEADER + leads))
+
+
+@pytest.fixture
+def dialerd(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dialerd:
+    for name in ("DIALERD_CONFIG", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DIALERD_DATABASE__DSN", database)
+    return Dialerd(tmp_path)

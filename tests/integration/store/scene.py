@@ -1,0 +1,94 @@
+"""What a store test begins with: all stores over one database, and campaigns that are being dialed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from dialerd.domain.attempts import Lease, OpenedAttempt
+from dialerd.domain.caller_id import CallerId
+from dialerd.domain.calls import AttemptState, Call
+from dialerd.domain.campaigns import Campaign, CampaignAction
+from dialerd.domain.leads import NewLead
+from dialerd.domain.outcomes import Outcome
+from dialerd.store.accounts import AccountStore
+from dialerd.store.activity import ActivityStore
+from dialerd.store.attempts import AttemptStore
+from dialerd.store.caller_ids import CallerIdStore
+from dialerd.store.campaigns import CampaignStore
+from dialerd.store.dnc import DncStore
+from dialerd.store.leads import LeadStore
+from dialerd.store.nodes import NodeStore
+from dialerd.store.pool import Pool
+from tests.factories import a_new_lead, settings
+from tests.numbers import numbers
+
+LEASE = timedelta(seconds=30)
+
+
+class Stores:
+    """Everything that the database offers, and the steps that many tests begin with."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.accounts = AccountStore(pool)
+        self.activity = ActivityStore(pool)
+        self.attempts = AttemptStore(pool)
+        self.caller_ids = CallerIdStore(pool)
+        self.campaigns = CampaignStore(pool)
+        self.dnc = DncStore(pool)
+        self.leads = LeadStore(pool)
+        self.nodes = NodeStore(pool)
+
+    async def a_draft(self, leads: int = 0, caller_ids: Sequence[CallerId] = (), **changes: Any) -> Campaign:
+        campaign = await self.campaigns.create(settings(**changes), caller_ids)
+        if leads:
+            await self.leads.add(campaign.id, some_leads(leads))
+        return campaign
+
+    async def a_dialed_campaign(
+        self, leads: int = 1, caller_ids: Sequence[CallerId] = (), *, node: str = "one", **changes: Any
+    ) -> "Dialed":
+        draft = await self.a_draft(leads, caller_ids, **changes)
+        await self.nodes.register(node, "0")
+        campaign = await self.campaigns.act(draft.id, CampaignAction.START)
+        lease = await self.campaigns.take_lease(campaign.id, node=node, duration=LEASE)
+        assert lease is not None
+        return Dialed(stores=self, campaign=campaign, lease=lease)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialed:
+    """A running campaign with the right to dial it."""
+
+    stores: Stores
+    campaign: Campaign
+    lease: Lease
+
+    async def open(self) -> Call:
+        """The next attempt, which there must be."""
+        opened = await self.stores.attempts.open_next(self.campaign, self.lease)
+        assert isinstance(opened, OpenedAttempt)
+        return opened.call
+
+    async def dial(self, outcome: Outcome, **how: Any) -> Call:
+        """The next attempt, opened and ended."""
+        call = ended(await self.open(), outcome, **how)
+        await self.stores.attempts.close_attempt(call)
+        return call
+
+
+def some_leads(count: int, **changes: Any) -> list[NewLead]:
+    return [a_new_lead(number=number, **changes) for number in islice(numbers(range(100)), count)]
+
+
+def ended(call: Call, outcome: Outcome, **how: Any) -> Call:
+    """The call after its end, now."""
+    now = datetime.now(UTC)
+    facts: dict[str, Any] = {"ended_at": now, **how}
+    if outcome in (Outcome.CONNECTED, Outcome.ABANDONED, Outcome.HUNG_UP):
+        facts.setdefault("answered_at", now)
+    if outcome is Outcome.CONNECTED:
+        facts.setdefault("connected_at", now)
+    return replace(call, state=AttemptState.ENDED, outcome=outcome, **facts)

@@ -1,0 +1,43 @@
+"""Daemons that share a database: one of a name, and each knows how far its clock is off."""
+
+from datetime import timedelta
+
+import pytest
+
+from dialerd.errors import NodeNameTaken
+from dialerd.store.nodes import NodeStore
+from dialerd.store.pool import connect
+from tests.integration.store.scene import Stores
+
+
+async def test_a_restarted_node_lets_go_of_what_it_held(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign()
+    await stores.nodes.register("one", "2")
+    overview = await stores.campaigns.overview(dialed.campaign.id)
+    assert overview.owner is None
+    (node,) = await stores.nodes.list()
+    assert (node.id, node.version) == ("one", "2")
+
+
+async def test_a_heartbeat_is_seen(stores: Stores) -> None:
+    await stores.nodes.register("one", "0")
+    (before,) = await stores.nodes.list()
+    await stores.nodes.heartbeat("one")
+    (after,) = await stores.nodes.list()
+    assert after.heartbeat_at > before.heartbeat_at
+
+
+async def test_two_daemons_of_one_name_cannot_run_at_once(stores: Stores, database: str) -> None:
+    async with stores.nodes.name_reserved("one"):
+        other = await connect(database)
+        with pytest.raises(NodeNameTaken, match="one"):
+            async with NodeStore(other).name_reserved("one"):
+                pytest.fail("the second one got in")
+        async with NodeStore(other).name_reserved("two"):
+            other.terminate()
+    async with stores.nodes.name_reserved("one"):
+        pass
+
+
+async def test_the_clocks_of_one_machine_agree(stores: Stores) -> None:
+    assert abs(await stores.nodes.clock_difference()) < timedelta(seconds=1)

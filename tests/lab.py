@@ -1,0 +1,581 @@
+"""The laboratory as tests, the demo and the benchmarks see it: what the far end saw, and every lever on both Asterisks.
+
+It speaks AMI with a small client of its own: the judge shares no code with the judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import csv
+import inspect
+import itertools
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, Self, TypeVar, overload
+
+import aiohttp
+
+LAB_SCRIPT = Path(__file__).resolve().parent.parent / "docker" / "lab.py"
+LAB_LOGIN = ("lab", "lab-secret")
+DIALERD_AMI_LOGIN = ("dialerd", "lab-dialerd")
+DIALERD_ARI_LOGIN = ("dialerd", "lab-dialerd")
+LAB_NUMBER = int(os.environ.get("DIALERD_LAB", "50")) + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+"""Which laboratory this process uses: each xdist worker has its own, so that they do not hang up on each other."""
+ACTION_DEADLINE_S = 10.0
+COMPANY_NUMBER = "12025550199"
+"""The caller ID that leads are shown when a test does not care."""
+
+Message = dict[str, str]
+"""One AMI message; of a header that occurs twice, the last."""
+
+Behaviour = Literal["answer", "reject", "ignore", "slow"]
+Span = tuple[float, float]
+"""At least and at most, in seconds."""
+
+T = TypeVar("T")
+
+
+class LabError(AssertionError):
+    """The laboratory did not do what a test leans on."""
+
+
+# --- AMI -------------------------------------------------------------------------------------------------------------
+
+
+class Ami:
+    """One AMI session: actions with their answers, and every event of its mask since the login, in order."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, copy: BinaryIO | None = None
+    ) -> None:
+        self.events: list[Message] = []
+        self.is_lost = False
+        """Asterisk closed the connection."""
+        self._reader = reader
+        self._writer = writer
+        self._copy = copy
+        self._ids = itertools.count(1)
+        self._answers: dict[str, asyncio.Queue[Message]] = {}
+        self._reading = asyncio.create_task(self._read(), name="lab-ami")
+
+    @classmethod
+    async def connect(
+        cls,
+        address: str,
+        login: tuple[str, str],
+        *,
+        port: int = 5038,
+        events: str = "call,agent,user",
+        copy: BinaryIO | None = None,
+    ) -> Self:
+        """Log in. `events` is a mask of classes, or `off`: at hundreds of calls a second `all` is a burden on Asterisk.
+
+        All that Asterisk says is also written to `copy`, byte for byte.
+        """
+        reader, writer = await asyncio.open_connection(address, port)
+        greeting = await reader.readline()
+        if copy is not None:
+            copy.write(greeting)
+        session = cls(reader, writer, copy)
+        await session.act("Login", Username=login[0], Secret=login[1], Events=events)
+        return session
+
+    async def close(self) -> None:
+        self._reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._reading
+        self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def act(self, action: str, variables: dict[str, str] | None = None, **headers: str) -> Message:
+        """Send one action and return its response; raise LabError when Asterisk refuses it."""
+        async with self._answers_to(action, variables, headers) as answers:
+            return await self._response(action, answers)
+
+    async def list(self, action: str, **headers: str) -> list[Message]:
+        """Send an action that is answered by a list, and return the list's events."""
+        async with self._answers_to(action, None, headers) as answers:
+            await self._response(action, answers)
+            found: list[Message] = []
+            while "EventList" not in (message := await self._next(action, answers)):
+                found.append(message)
+            return found
+
+    @asynccontextmanager
+    async def _answers_to(
+        self, action: str, variables: dict[str, str] | None, headers: dict[str, str]
+    ) -> AsyncIterator[asyncio.Queue[Message]]:
+        action_id = f"lab-{next(self._ids)}"
+        lines = [("Action", action), ("ActionID", action_id), *headers.items()]
+        lines += [("Variable", f"{name}={value}") for name, value in (variables or {}).items()]
+        self._answers[action_id] = asyncio.Queue()
+        try:
+            self._writer.write(encode(lines))
+            await self._writer.drain()
+            yield self._answers[action_id]
+        finally:
+            del self._answers[action_id]
+
+    async def _response(self, action: str, answers: asyncio.Queue[Message]) -> Message:
+        message = await self._next(action, answers)
+        if message.get("Response") == "Error":
+            raise LabError(f"{action}: {message.get('Message')}")
+        return message
+
+    async def _next(self, action: str, answers: asyncio.Queue[Message]) -> Message:
+        try:
+            return await asyncio.wait_for(answers.get(), ACTION_DEADLINE_S)
+        except TimeoutError:
+            raise LabError(f"{action}: no answer within {ACTION_DEADLINE_S:.0f} s") from None
+
+    async def _read(self) -> None:
+        while message := await read_message(self._reader, self._copy):
+            waiting = self._answers.get(message.get("ActionID", ""))
+            is_answer = "Response" in message or message.get("Event") != "OriginateResponse"
+            if waiting is not None and is_answer:
+                waiting.put_nowait(message)
+            elif "Event" in message:
+                self.events.append(message)
+        self.is_lost = True
+
+
+def encode(lines: Iterable[tuple[str, str]]) -> bytes:
+    for name, value in lines:
+        if "\r" in value or "\n" in value:
+            raise LabError(f"{name} would break out of its line")
+    return "".join(f"{name}: {value}\r\n" for name, value in lines).encode() + b"\r\n"
+
+
+async def read_message(reader: asyncio.StreamReader, copy: BinaryIO | None = None) -> Message | None:
+    """The next message; None at the end of the connection."""
+    message: Message = {}
+    output: list[str] = []
+    while line := await reader.readline():
+        if copy is not None:
+            copy.write(line)
+        text = line.decode(errors="replace").rstrip("\r\n")
+        if not text:
+            return message | ({"Output": "\n".join(output)} if output else {})
+        name, _, value = text.partition(":")
+        if name == "Output":
+            output.append(value.removeprefix(" "))
+        else:
+            message[name] = value.removeprefix(" ")
+    return None
+
+
+# --- The daemon's part, played by hand -------------------------------------------------------------------------------
+
+
+async def dial_lead(
+    ami: Ami, number: str, *, queue: str = "", message: str = "", hold_limit_s: int = 20, ring_timeout_s: float = 20.0
+) -> str:
+    """Originate a lead leg as the contract in asterisk-config/README.md has it; returns the attempt id."""
+    attempt = str(uuid.uuid4())
+    variables = {
+        "DIALERD_APP": "dialerd",
+        "__DIALERD_ATTEMPT": attempt,
+        "DIALERD_CAMPAIGN": "7",
+        "DIALERD_QUEUE": queue,
+        "DIALERD_MESSAGE": message,
+        "DIALERD_HOLD_LIMIT": str(hold_limit_s),
+    }
+    await ami.act(
+        "Originate",
+        variables,
+        Channel=f"PJSIP/{number}@carrier",
+        ChannelId=attempt,
+        CallerID=f'"Acme" <{COMPANY_NUMBER}>',
+        Context="dialerd-answered",
+        Exten="s",
+        Priority="1",
+        Timeout=str(round(ring_timeout_s * 1000)),
+        Async="true",
+    )
+    return attempt
+
+
+async def hunt(ami: Ami, queue: str, attempt: str, *, lead_channel: str, lead_number: str, timeout_s: int = 20) -> str:
+    """Originate a hunt for an agent as the contract has it; returns the near half's channel id."""
+    near, far = str(uuid.uuid4()), str(uuid.uuid4())
+    variables = {
+        "DIALERD_APP": "dialerd",
+        "__DIALERD_ATTEMPT": attempt,
+        "DIALERD_LEAD_CHANNEL": lead_channel,
+        "__DIALERD_HUNT_TIMEOUT": str(timeout_s),
+    }
+    await ami.act(
+        "Originate",
+        variables,
+        Channel=f"Local/{queue}@dialerd-hunt/n",
+        ChannelId=near,
+        OtherChannelId=far,
+        CallerID=f'"Lee" <{lead_number}>',
+        Context="dialerd-hunted",
+        Exten="s",
+        Priority="1",
+        Timeout=str((timeout_s + 5) * 1000),
+        Async="true",
+    )
+    return near
+
+
+# --- ARI -------------------------------------------------------------------------------------------------------------
+
+
+class StasisApp:
+    """A stand-in for the daemon's ARI half: holds the websocket of an application, and sends requests."""
+
+    def __init__(self, session: aiohttp.ClientSession, websocket: aiohttp.ClientWebSocketResponse) -> None:
+        self._session = session
+        self._websocket = websocket
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, ari_url: str, app: str = "dialerd") -> AsyncIterator[Self]:
+        login = base64.b64encode(":".join(DIALERD_ARI_LOGIN).encode()).decode()
+        async with (
+            aiohttp.ClientSession(f"{ari_url}/", headers={"Authorization": f"Basic {login}"}) as session,
+            session.ws_connect("events", params={"app": app}) as websocket,
+        ):
+            yield cls(session, websocket)
+
+    async def die(self) -> None:
+        """Close the websocket, as a daemon's death would."""
+        await self._websocket.close()
+
+    async def next(self, event_type: str, timeout_s: float = 15.0) -> dict[str, Any]:
+        """The next event of this type; others are passed over."""
+        async with asyncio.timeout(timeout_s):
+            while (event := await self._websocket.receive_json())["type"] != event_type:
+                pass
+        found: dict[str, Any] = event
+        return found
+
+    async def post(self, path: str, **parameters: str) -> None:
+        async with self._session.post(path, params=parameters) as response:
+            if response.status >= 300:
+                raise LabError(f"POST {path}: {response.status} {await response.text()}")
+
+
+# --- What the far end saw --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class FarEndCall:
+    """One call as the carrier saw it; a moment that did not come is None."""
+
+    call_id: str
+    kind: Literal["lead", "agent", "inbound"]
+    invite: datetime
+    ringing: datetime | None
+    answer: datetime | None
+    end: datetime
+    dialed: str
+    caller_number: str
+    caller_name: str
+    hung_up_by: Literal["far_end", "pbx"]
+    cause: int
+    """Q.850."""
+
+    @property
+    def talk_s(self) -> float:
+        return (self.end - self.answer).total_seconds() if self.answer else 0.0
+
+
+def moment(epoch_s: str) -> datetime | None:
+    return datetime.fromtimestamp(float(epoch_s), UTC) if epoch_s else None
+
+
+def certain(epoch_s: str) -> datetime:
+    return datetime.fromtimestamp(float(epoch_s), UTC)
+
+
+def read_calls(path: Path) -> list[FarEndCall]:
+    """Every ended call in the record, in the order in which they ended. A row that is not whole raises ValueError."""
+    with path.open(newline="", encoding="utf-8") as lines:
+        return [far_end_call(row) for row in csv.DictReader(lines, strict=True)]
+
+
+def far_end_call(row: dict[str, str]) -> FarEndCall:
+    kinds: dict[str, Literal["lead", "agent", "inbound"]] = {"lead": "lead", "agent": "agent", "inbound": "inbound"}
+    sides: dict[str, Literal["far_end", "pbx"]] = {"far_end": "far_end", "pbx": "pbx"}
+    return FarEndCall(
+        call_id=row["call_id"],
+        kind=kinds[row["kind"]],
+        invite=certain(row["invite"]),
+        ringing=moment(row["ringing"]),
+        answer=moment(row["answer"]),
+        end=certain(row["end"]),
+        dialed=row["dialed"],
+        caller_number=row["caller_number"],
+        caller_name=row["caller_name"],
+        hung_up_by=sides[row["hung_up_by"]],
+        cause=int(row["cause"]),
+    )
+
+
+# --- The laboratory --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueMember:
+    """An agent in a queue, as the PBX counts it."""
+
+    extension: str
+    name: str
+    paused: bool
+    in_call: bool
+    device_state: int
+    """Asterisk's number: 1 not in use, 2 in use, 3 busy, 5 unavailable, 6 ringing."""
+    calls_taken: int
+
+
+DEFAULT_GLOBALS = {
+    "FATE_RING_MS": "1000-3000",
+    "FATE_TALK_MS": "3000-20000",
+    "FATE_LONG_RING_MS": "45000-60000",
+    "FATE_EDGE_MS": "30000-30000",
+    "FATE_KEY_MS": "1000-1000",
+    "FATE_VOICE": "yes",
+    "AGENT_RING_MS": "300-1000",
+    "AGENT_SLOW_MS": "8000-12000",
+    "AGENT_TALK_MS": "7200000-7200000",
+}
+STATIC_QUEUES = {"sales": ("1001", "1002", "1003", "1004")}
+
+
+def milliseconds(span: Span) -> str:
+    least, most = (round(seconds * 1000) for seconds in span)
+    return f"{least}-{most}"
+
+
+async def run_lab_script(command: str, number: int) -> dict[str, str]:
+    """Run docker/lab.py and return the addresses it prints."""
+    script = await asyncio.create_subprocess_exec(
+        sys.executable, str(LAB_SCRIPT), command, "--lab", str(number), stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await script.communicate()
+    if script.returncode != 0:
+        raise LabError(f"docker/lab.py {command} failed; what it said stands above")
+    pairs = (line.partition("=") for line in printed.decode().splitlines())
+    return {name: value for name, _, value in pairs}
+
+
+class Lab:
+    """Both Asterisks of a running laboratory. `pbx` and `far_end` are open AMI sessions with every permission."""
+
+    def __init__(self, *, number: int, calls_csv: Path, pbx: Ami, far_end: Ami) -> None:
+        self.number = number
+        self.calls_csv = calls_csv
+        self.pbx = pbx
+        self.far_end = far_end
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, number: int = LAB_NUMBER) -> AsyncIterator[Self]:
+        """Bring the laboratory up (quick if it already is) and connect to it; it stays up afterwards."""
+        facts = await run_lab_script("up", number)
+        pbx = await Ami.connect(pbx_address(number), LAB_LOGIN)
+        try:
+            far_end = await Ami.connect(far_end_address(number), LAB_LOGIN, events="off")
+            try:
+                yield cls(number=number, calls_csv=Path(facts["calls_csv"]), pbx=pbx, far_end=far_end)
+            finally:
+                await far_end.close()
+        finally:
+            await pbx.close()
+
+    @property
+    def pbx_address(self) -> str:
+        return pbx_address(self.number)
+
+    @property
+    def ari_url(self) -> str:
+        return f"http://{self.pbx_address}:8088/ari"
+
+    # what the far end saw
+
+    def calls(self, kind: str | None = None) -> list[FarEndCall]:
+        """The calls that have ended so far."""
+        return [call for call in read_calls(self.calls_csv) if kind in (None, call.kind)]
+
+    def forget_calls(self) -> None:
+        """Empty the record down to its header. The far end appends, so that no later line is harmed."""
+        with self.calls_csv.open("rb") as record:
+            header = record.readline()
+        os.truncate(self.calls_csv, len(header))
+
+    # the world's behaviour
+
+    async def set_fates(
+        self,
+        *,
+        ring_s: Span | None = None,
+        talk_s: Span | None = None,
+        edge_s: float | None = None,
+        long_ring_s: Span | None = None,
+        voice: bool | None = None,
+    ) -> None:
+        """How long leads ring and talk; `edge_s` is when fate 98 answers: set it to the ring timeout under test."""
+        spans = {
+            "FATE_RING_MS": ring_s,
+            "FATE_TALK_MS": talk_s,
+            "FATE_LONG_RING_MS": long_ring_s,
+            "FATE_EDGE_MS": None if edge_s is None else (edge_s, edge_s),
+        }
+        values = {name: milliseconds(span) for name, span in spans.items() if span is not None}
+        if voice is not None:
+            values["FATE_VOICE"] = "yes" if voice else "no"
+        await self._set_globals(values)
+
+    async def set_agents(self, *, ring_s: Span | None = None, talk_s: Span | None = None) -> None:
+        """How long agents' phones ring before they answer, and when agents hang up (by default they never do)."""
+        spans = {"AGENT_RING_MS": ring_s, "AGENT_TALK_MS": talk_s}
+        await self._set_globals({name: milliseconds(span) for name, span in spans.items() if span is not None})
+
+    async def agent_behaviour(self, extension: str, behaviour: Behaviour) -> None:
+        await self.far_end.act("DBPut", Family="agent", Key=extension, Val=behaviour)
+
+    async def _set_globals(self, values: dict[str, str]) -> None:
+        for name, value in values.items():
+            await self.far_end.act("Setvar", Variable=name, Value=value)
+
+    # queues and agents
+
+    async def queue_add(self, queue: str, extension: str, *, paused: bool = False, penalty: int = 0) -> None:
+        await self.pbx.act(
+            "QueueAdd",
+            Queue=queue,
+            Interface=f"PJSIP/{extension}",
+            MemberName=f"Agent {extension}",
+            StateInterface=f"PJSIP/{extension}",
+            Paused="true" if paused else "false",
+            Penalty=str(penalty),
+        )
+
+    async def queue_remove(self, queue: str, extension: str) -> None:
+        await self.pbx.act("QueueRemove", Queue=queue, Interface=f"PJSIP/{extension}")
+
+    async def queue_pause(self, queue: str, extension: str, *, paused: bool = True, reason: str = "") -> None:
+        state = "true" if paused else "false"
+        await self.pbx.act("QueuePause", Queue=queue, Interface=f"PJSIP/{extension}", Paused=state, Reason=reason)
+
+    async def queue_members(self, queue: str) -> list[QueueMember]:
+        events = await self.pbx.list("QueueStatus", Queue=queue)
+        return [queue_member(event) for event in events if event["Event"] == "QueueMember"]
+
+    async def callers_waiting(self, queue: str) -> list[str]:
+        """The numbers of those who wait in the queue, first in line first."""
+        events = await self.pbx.list("QueueStatus", Queue=queue)
+        return [event["CallerIDNum"] for event in events if event["Event"] == "QueueEntry"]
+
+    async def call_in(self, queue: str, caller: str, *, talk_s: float = 5.0, patience_s: float = 60.0) -> None:
+        """Somebody calls the queue: hangs up after `talk_s` with an agent, or when `patience_s` of waiting is over."""
+        variables = {
+            "call_kind": "inbound",
+            "call_dialed": f"queue-{queue}",
+            "call_invite": f"{datetime.now(UTC).timestamp():.3f}",
+            # AMI splits a variable's value at commas that are not escaped.
+            "CHANNEL(hangup_handler_push)": r"record\,s\,1",
+            "TALK_MS": milliseconds((talk_s, talk_s)),
+            "PATIENCE_MS": str(round(patience_s * 1000)),
+        }
+        await self.far_end.act(
+            "Originate",
+            variables,
+            Channel=f"PJSIP/queue-{queue}@pbx",
+            CallerID=f"<{caller}>",
+            Context="call-in",
+            Exten="s",
+            Priority="1",
+            Timeout="15000",
+            Async="true",
+        )
+
+    # the whole
+
+    async def channels(self) -> list[Message]:
+        """Every channel of the PBX."""
+        return await self.pbx.list("CoreShowChannels")
+
+    async def hang_up_everything(self) -> None:
+        """End every call, and wait until the far end has recorded its side of them."""
+        for side in (self.pbx, self.far_end):
+            for channel in await side.list("CoreShowChannels"):
+                with suppress(LabError):  # it may have ended by itself
+                    await side.act("Hangup", Channel=channel["Channel"])
+        await self.wait_for(self.is_silent)
+
+    async def is_silent(self) -> bool:
+        return not await self.channels() and not await self.far_end.list("CoreShowChannels")
+
+    async def reset(self) -> None:
+        """Back to the state after `up`: no calls, no records, default behaviour, only the static members, unpaused."""
+        await self.hang_up_everything()
+        await self._set_globals(DEFAULT_GLOBALS)
+        with suppress(LabError):  # there may be nothing to delete
+            await self.far_end.act("DBDelTree", Family="agent")
+        for event in await self.pbx.list("QueueStatus"):
+            if event["Event"] == "QueueMember":
+                await self._reset_member(event)
+        self.forget_calls()
+
+    async def _reset_member(self, member: Message) -> None:
+        queue, extension = member["Queue"], member["Location"].removeprefix("PJSIP/")
+        if extension not in STATIC_QUEUES.get(queue, ()):
+            await self.queue_remove(queue, extension)
+        elif member["Paused"] == "1":
+            await self.queue_pause(queue, extension, paused=False)
+
+    async def pbx_command(self, command: str) -> str:
+        """What the PBX's command line prints."""
+        return (await self.pbx.act("Command", Command=command)).get("Output", "")
+
+    async def far_end_command(self, command: str) -> str:
+        return (await self.far_end.act("Command", Command=command)).get("Output", "")
+
+    @overload
+    async def wait_for(self, predicate: Callable[[], Coroutine[Any, Any, T]], timeout_s: float = 10.0) -> T: ...
+
+    @overload
+    async def wait_for(self, predicate: Callable[[], T], timeout_s: float = 10.0) -> T: ...
+
+    async def wait_for(self, predicate: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+        """Wait until the predicate (plain or async) is true, and return what it said; raise LabError if it never is."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            said = predicate()
+            result = await said if inspect.isawaitable(said) else said
+            if result:
+                return result
+            if asyncio.get_running_loop().time() > deadline:
+                raise LabError(f"still not so after {timeout_s:g} s")
+            await asyncio.sleep(0.02)
+
+
+def pbx_address(number: int) -> str:
+    return f"127.0.{number}.1"
+
+
+def far_end_address(number: int) -> str:
+    return f"127.0.{number}.2"
+
+
+def queue_member(event: Message) -> QueueMember:
+    return QueueMember(
+        extension=event["Location"].removeprefix("PJSIP/"),
+        name=event["Name"],
+        paused=event["Paused"] == "1",
+        in_call=event["InCall"] == "1",
+        device_state=int(event["Status"]),
+        calls_taken=int(event["CallsTaken"]),
+    )

@@ -1,0 +1,341 @@
+"""Progressive: the lead first; an agent is rung through the bound queue when the lead has answered."""
+
+from datetime import timedelta
+
+import pytest
+
+from dialerd.domain.calls import (
+    AgentAnswered,
+    AgentConnected,
+    AgentDialTimedOut,
+    AgentRang,
+    AgentRangOut,
+    AttemptState,
+    Call,
+    CallCommand,
+    CallEvent,
+    DialRefused,
+    HangUpHunt,
+    HangUpLead,
+    HuntAgent,
+    HuntEnded,
+    HuntFound,
+    JoinLegs,
+    LeadAnswered,
+    LeadHeld,
+    LeadLeft,
+    LeadQueued,
+    LeadRang,
+    LegsJoined,
+    MoveToQueue,
+    Remind,
+    StopRequested,
+    Vanished,
+)
+from dialerd.domain.dial_modes import DIAL_MODES
+from dialerd.domain.dial_modes.progressive import step
+from dialerd.domain.outcomes import Outcome
+from tests.factories import (
+    ANNA,
+    BEN,
+    NOON,
+    a_call,
+    a_connected_call,
+    a_hunting_call,
+    a_queued_call,
+    a_ringing_call,
+    an_answered_call,
+    later,
+)
+
+
+def play(call: Call, *events: CallEvent, after_s: float = 0) -> tuple[Call, list[CallCommand]]:
+    """The call after all these events, so many seconds after noon, and every command that they led to."""
+    commands: list[CallCommand] = []
+    for event in events:
+        call, more = step(call, event, later(after_s))
+        commands += more
+    return call, commands
+
+
+UNANSWERED = [a_call(), a_ringing_call()]
+WAITING = [an_answered_call(), a_hunting_call(), a_queued_call()]
+EVERYWHERE = [*UNANSWERED, *WAITING, a_connected_call()]
+by_state = pytest.mark.parametrize("call", EVERYWHERE, ids=lambda call: f"{call.state}-{call.hunts}-{call.hunting}")
+
+
+def test_every_dial_mode_is_known() -> None:
+    assert DIAL_MODES[a_call().dial_mode] is step
+
+
+# --- the happy path --------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_of_a_good_call() -> None:
+    call, commands = play(a_call(), LeadRang(), after_s=1)
+    assert (call.state, call.ringing_at, commands) == (AttemptState.RINGING, later(1), [])
+
+    call, commands = play(call, LeadAnswered(), after_s=5)
+    assert (call.state, call.answered_at, commands) == (AttemptState.ANSWERED, later(5), [])
+
+    call, commands = play(call, LeadHeld(), after_s=5)
+    assert commands == [HuntAgent(1), Remind(timedelta(seconds=20), AgentDialTimedOut(1))]
+
+    call, commands = play(call, AgentRang(ANNA), after_s=6)
+    assert (call.agent, call.agent_ringing_at, commands) == (ANNA, later(6), [])
+
+    call, commands = play(call, AgentConnected(ANNA, hunt=1), AgentAnswered(1), after_s=8)
+    assert commands == [JoinLegs(1)]
+
+    call, commands = play(call, LegsJoined(), after_s=8)
+    assert (call.state, call.connected_at, call.agent, commands) == (AttemptState.CONNECTED, later(8), ANNA, [])
+
+    call, commands = play(call, LeadLeft(cause=16), after_s=60)
+    assert (call.state, call.outcome, call.ended_at) == (AttemptState.ENDED, Outcome.CONNECTED, later(60))
+    assert commands == [HangUpHunt(1)]
+
+
+def test_the_call_that_is_held_before_we_heard_of_its_answer_is_answered() -> None:
+    call, commands = play(a_ringing_call(), LeadHeld(), after_s=4)
+    assert (call.state, call.answered_at) == (AttemptState.ANSWERED, later(4))
+    assert commands[0] == HuntAgent(1)
+    assert play(call, LeadAnswered(), LeadRang(), after_s=5) == (call, [])
+
+
+def test_when_the_agent_hangs_up_the_lead_is_hung_up() -> None:
+    call, commands = play(a_connected_call(), HuntEnded(1), after_s=30)
+    assert commands == [HangUpLead()]
+    call, commands = play(call, LeadLeft(cause=16), after_s=30)
+    assert (call.outcome, commands) == (Outcome.CONNECTED, [])
+
+
+# --- the unanswered call ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", UNANSWERED, ids=lambda call: call.state)
+@pytest.mark.parametrize(("cause", "outcome"), [(17, Outcome.BUSY), (19, Outcome.NO_ANSWER), (None, Outcome.UNKNOWN)])
+def test_a_call_that_nobody_answers_ends_as_its_cause_says(call: Call, cause: int | None, outcome: Outcome) -> None:
+    ended, commands = play(call, LeadLeft(cause=cause, tech_cause="486"), after_s=9)
+    assert (ended.state, ended.outcome, ended.ended_at) == (AttemptState.ENDED, outcome, later(9))
+    assert (ended.cause, ended.tech_cause, commands) == (cause, "486", [])
+
+
+def test_a_dial_that_was_refused_was_never_placed() -> None:
+    call, commands = play(a_call(), DialRefused())
+    assert (call.state, call.outcome, commands) == (AttemptState.ENDED, Outcome.NOT_PLACED, [])
+
+
+def test_a_phone_that_rings_was_not_refused() -> None:
+    assert play(a_ringing_call(), DialRefused()) == (a_ringing_call(), [])
+
+
+# --- looking for an agent --------------------------------------------------------------------------------------------
+
+
+def test_when_the_first_agent_does_not_take_the_call_the_next_one_is_named() -> None:
+    call, _ = play(a_hunting_call(), AgentRang(ANNA), after_s=1)
+    call, _ = play(call, AgentRangOut(ANNA), after_s=11)
+    assert (call.agent, call.needs_agent) == (None, True)
+    call, commands = play(call, AgentRang(BEN), after_s=12)
+    assert (call.agent, call.agent_ringing_at, commands) == (BEN, later(1), [])
+
+
+def test_the_first_agent_rings_out_only_after_the_next_one_rings() -> None:
+    call, _ = play(a_hunting_call(), AgentRang(ANNA), AgentRang(BEN), AgentRangOut(ANNA))
+    assert call.agent == BEN
+
+
+def test_an_agent_is_promised_to_a_call_until_one_rings() -> None:
+    assert [call.needs_agent for call in EVERYWHERE] == [True, True, True, True, False, False]
+    call, _ = play(a_hunting_call(), AgentRang(ANNA))
+    assert not call.needs_agent
+
+
+def test_when_no_agent_answers_in_time_the_lead_waits_in_the_queue_with_hold_music() -> None:
+    call, commands = play(a_hunting_call(agent=ANNA), AgentDialTimedOut(1), after_s=20)
+    assert commands == [HangUpHunt(1), MoveToQueue()]
+    assert (call.state, call.agent, call.hunting) == (AttemptState.ANSWERED, None, False)
+    call, commands = play(call, LeadQueued(), after_s=20)
+    assert (call.state, commands) == (AttemptState.QUEUED, [])
+
+
+def test_when_the_hunt_ends_without_an_agent_the_lead_waits_in_the_queue() -> None:
+    call, commands = play(a_hunting_call(), HuntEnded(1))
+    assert (call.hunting, commands) == (False, [MoveToQueue()])
+
+
+def test_a_lead_who_waits_in_the_queue_is_connected_by_the_queue() -> None:
+    call, commands = play(a_queued_call(), AgentRang(BEN), AgentConnected(BEN), after_s=40)
+    assert (call.state, call.connected_at, call.agent) == (AttemptState.CONNECTED, later(40), BEN)
+    assert commands == []
+    call, commands = play(call, LeadLeft(cause=16), after_s=90)
+    assert (call.outcome, commands) == (Outcome.CONNECTED, [])
+
+
+# --- a lead who does not wait ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", WAITING, ids=lambda call: f"{call.state}-{call.hunting}")
+@pytest.mark.parametrize(
+    ("waited_s", "outcome"),
+    [(0, Outcome.HUNG_UP), (2.9, Outcome.HUNG_UP), (3, Outcome.ABANDONED), (60, Outcome.ABANDONED)],
+)
+def test_who_hangs_up_before_the_agent_is_due_is_not_abandoned(call: Call, waited_s: float, outcome: Outcome) -> None:
+    ended, commands = play(call, LeadLeft(cause=16), after_s=waited_s)
+    assert (ended.state, ended.outcome) == (AttemptState.ENDED, outcome)
+    assert commands == ([HangUpHunt(1)] if call.hunting else [])
+
+
+def test_an_sla_of_no_seconds_makes_everybody_abandoned_who_was_not_served_at_once() -> None:
+    call, _ = play(a_hunting_call(customer_wait_sla=timedelta(0)), LeadLeft())
+    assert call.outcome is Outcome.ABANDONED
+
+
+# --- Stop ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", UNANSWERED, ids=lambda call: call.state)
+def test_stop_ends_a_dial_that_is_not_answered_yet(call: Call) -> None:
+    call, commands = play(call, StopRequested())
+    assert commands == [HangUpLead()]
+    call, _ = play(call, LeadLeft(cause=16))
+    assert call.outcome is Outcome.CANCELLED
+
+
+@pytest.mark.parametrize("call", [*WAITING, a_connected_call()], ids=lambda call: f"{call.state}-{call.hunting}")
+def test_stop_leaves_an_answered_call_alone(call: Call) -> None:
+    assert play(call, StopRequested()) == (call, [])
+
+
+def test_a_stop_that_came_before_the_channel_is_carried_out_when_the_phone_rings() -> None:
+    call, commands = play(a_call(), StopRequested(), LeadRang())
+    assert commands == [HangUpLead(), HangUpLead()]
+    assert call.state is AttemptState.RINGING
+
+
+def test_who_answers_in_the_instant_of_a_stop_is_served() -> None:
+    call, commands = play(a_ringing_call(), StopRequested(), LeadAnswered(), LeadHeld())
+    assert call.state is AttemptState.ANSWERED
+    assert HuntAgent(1) in commands
+
+
+# --- while the daemon was away ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", [*UNANSWERED, *WAITING], ids=lambda call: f"{call.state}-{call.hunting}")
+def test_a_lead_whom_the_dialplan_put_into_the_queue_is_left_there(call: Call) -> None:
+    queued, commands = play(call, LeadQueued(), after_s=7)
+    assert (queued.state, queued.agent) == (AttemptState.QUEUED, None)
+    assert queued.answered_at == (call.answered_at or later(7))
+    assert commands == ([HangUpHunt(1)] if call.hunting else [])
+
+
+def test_a_hunt_that_was_running_when_the_call_was_taken_up_again_gets_its_time_anew() -> None:
+    call, commands = play(an_answered_call(hunts=1), HuntFound(1))
+    assert call.hunting
+    assert commands == [Remind(timedelta(seconds=20), AgentDialTimedOut(1))]
+
+
+def test_a_talk_that_was_running_when_the_call_was_taken_up_again_goes_on() -> None:
+    call, commands = play(a_connected_call(hunts=1, hunting=False), HuntFound(1), LegsJoined())
+    assert (call.state, HangUpHunt(1) in commands) == (AttemptState.CONNECTED, False)
+    assert play(call, HuntEnded(1))[1] == [HangUpLead()]
+
+
+@by_state
+def test_a_call_whose_end_was_not_seen_is_unknown_unless_they_talked(call: Call) -> None:
+    ended, commands = play(call, Vanished())
+    talked = call.state is AttemptState.CONNECTED
+    assert ended.outcome is (Outcome.CONNECTED if talked else Outcome.UNKNOWN)
+    assert commands == ([HangUpHunt(1)] if call.hunting else [])
+
+
+# --- news that come late, twice or crosswise -------------------------------------------------------------------------
+
+
+def test_while_a_hunt_runs_no_second_one_starts() -> None:
+    assert play(a_hunting_call(), LeadHeld(), LeadHeld()) == (a_hunting_call(), [])
+
+
+def test_an_agent_who_answers_after_the_time_is_up_is_let_go() -> None:
+    given_up, _ = play(a_hunting_call(), AgentDialTimedOut(1))
+    for call in (given_up, play(given_up, LeadQueued())[0]):
+        assert play(call, AgentAnswered(1)) == (call, [HangUpHunt(1)])
+
+
+def test_an_agent_whose_hunt_outlived_the_order_to_end_it_is_let_go_even_while_the_lead_talks() -> None:
+    call, _ = play(a_queued_call(), AgentConnected(BEN))
+    assert play(call, AgentConnected(ANNA, hunt=1), AgentAnswered(1)) == (call, [HangUpHunt(1), HangUpHunt(1)])
+
+
+def test_an_agent_on_a_hunt_that_was_given_up_does_not_talk_to_the_lead_in_the_queue() -> None:
+    call, commands = play(a_queued_call(), AgentConnected(ANNA, hunt=1))
+    assert (call.state, commands) == (AttemptState.QUEUED, [HangUpHunt(1)])
+
+
+def test_an_agent_who_answers_when_the_lead_has_left_is_let_go() -> None:
+    call, _ = play(a_hunting_call(), LeadLeft())
+    assert play(call, AgentAnswered(1)) == (call, [HangUpHunt(1)])
+
+
+def test_the_lead_is_queued_while_the_legs_are_being_joined() -> None:
+    call, commands = play(a_hunting_call(), AgentAnswered(1), LeadQueued(), LegsJoined())
+    assert (call.state, commands) == (AttemptState.QUEUED, [JoinLegs(1), HangUpHunt(1)])
+
+
+def test_the_lead_is_queued_by_the_dialplan_just_after_the_join() -> None:
+    """The lead stands in the queue: the agent's end must not hang up the lead any more."""
+    call, commands = play(a_hunting_call(), AgentAnswered(1), LegsJoined(), LeadQueued(), HuntEnded(1))
+    assert commands == [JoinLegs(1), HangUpHunt(1)]
+    assert call.state is AttemptState.CONNECTED
+
+
+def test_an_agent_who_hung_up_before_the_join_was_never_there() -> None:
+    call, commands = play(a_hunting_call(), AgentAnswered(1), HuntEnded(1), LegsJoined())
+    assert (call.state, commands) == (AttemptState.ANSWERED, [JoinLegs(1), MoveToQueue()])
+
+
+def test_the_time_is_up_while_the_legs_are_being_joined() -> None:
+    """Both sides are consistent: the agent is let go, the lead goes to the queue, and nobody talked."""
+    call, commands = play(a_hunting_call(), AgentAnswered(1), AgentDialTimedOut(1), LegsJoined())
+    assert (call.state, commands) == (AttemptState.ANSWERED, [JoinLegs(1), HangUpHunt(1), MoveToQueue()])
+
+
+def test_the_lead_hangs_up_while_the_legs_are_being_joined() -> None:
+    call, commands = play(a_hunting_call(), AgentAnswered(1), LeadLeft(), LegsJoined())
+    assert (call.outcome, call.connected_at) == (Outcome.HUNG_UP, None)
+    assert commands == [JoinLegs(1), HangUpHunt(1)]
+
+
+def test_the_queue_names_its_agent_before_or_after_the_agent_is_in_our_hands() -> None:
+    named, held = AgentConnected(ANNA, hunt=1), AgentAnswered(1)
+    for events in ((named, held), (held, named)):
+        call, commands = play(a_hunting_call(), *events, LegsJoined())
+        assert (call.state, call.agent, commands) == (AttemptState.CONNECTED, ANNA, [JoinLegs(1)])
+
+
+def test_the_name_of_the_agent_may_come_after_the_join() -> None:
+    call, _ = play(a_hunting_call(), AgentAnswered(1), LegsJoined(), AgentConnected(ANNA, 1))
+    assert call.agent == ANNA
+
+
+@by_state
+def test_a_reminder_of_an_earlier_hunt_changes_nothing(call: Call) -> None:
+    assert play(call, AgentDialTimedOut(0), HuntEnded(0)) == (call, [])
+
+
+@by_state
+def test_after_the_end_nothing_moves_the_call_any_more(call: Call) -> None:
+    ended, _ = play(call, Vanished())
+    late: list[CallEvent] = [
+        LeadRang(),
+        LeadAnswered(),
+        LeadQueued(),
+        LegsJoined(),
+        HuntEnded(1),
+        LeadLeft(),
+        Vanished(),
+    ]
+    late += [StopRequested(), DialRefused(), AgentDialTimedOut(1)]
+    assert play(ended, *late, after_s=9) == (ended, [])
+    assert ended.ended_at == NOON

@@ -1,0 +1,125 @@
+"""The lives of leads and campaigns, as their tables tell them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from itertools import product
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialerd.domain.campaigns import CAMPAIGN_TRANSITIONS, CampaignAction, CampaignStatus
+from dialerd.domain.leads import FINAL, IN_FLIGHT, LEAD_TRANSITIONS, LeadEvent, LeadState
+from dialerd.domain.outcomes import Outcome
+from dialerd.domain.retry import next_step
+from dialerd.domain.transitions import advance
+from dialerd.errors import IllegalTransition
+from tests.factories import NOON, a_lead, settings
+
+State = TypeVar("State", bound=StrEnum)
+Event = TypeVar("Event", bound=StrEnum)
+
+
+def reachable(table: Mapping[State, Mapping[Event, State]], start: State) -> set[State]:
+    found, open_ends = {start}, [start]
+    while open_ends:
+        nexts = set(table[open_ends.pop()].values()) - found
+        found |= nexts
+        open_ends += nexts
+    return found
+
+
+# --- leads -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_state_of_a_lead_can_be_reached_by_a_new_one() -> None:
+    assert reachable(LEAD_TRANSITIONS, LeadState.ACTIVE) == set(LeadState)
+
+
+def test_every_event_of_a_lead_can_happen_somewhere() -> None:
+    assert {event for moves in LEAD_TRANSITIONS.values() for event in moves} == set(LeadEvent)
+
+
+def test_final_means_done_blocked_abandoned_or_given_up() -> None:
+    assert {LeadState.SUCCESS, LeadState.FAILED, LeadState.BLOCKED, LeadState.ABANDONED} == FINAL
+
+
+def test_every_lead_that_is_not_final_can_still_become_a_success() -> None:
+    for state in set(LeadState) - FINAL:
+        assert LeadState.SUCCESS in reachable(LEAD_TRANSITIONS, state)
+
+
+@pytest.mark.parametrize(("state", "event"), list(product(sorted(FINAL), LeadEvent)))
+def test_a_final_lead_stays_as_it_is(state: LeadState, event: LeadEvent) -> None:
+    with pytest.raises(IllegalTransition) as refusal:
+        advance(LEAD_TRANSITIONS, state, event)
+    assert (refusal.value.state, refusal.value.event) == (state, event)
+
+
+@pytest.mark.parametrize("state", sorted(set(LeadState) - {LeadState.ACTIVE, LeadState.RETRY}))
+def test_only_a_lead_that_is_due_can_be_claimed(state: LeadState) -> None:
+    with pytest.raises(IllegalTransition):
+        advance(LEAD_TRANSITIONS, state, LeadEvent.CLAIMED)
+
+
+@pytest.mark.parametrize("state", [LeadState.ACTIVE, LeadState.RETRY, LeadState.COOLOFF, LeadState.VOICEMAIL])
+def test_a_lead_that_waits_to_be_dialed_is_blocked_by_a_do_not_call_list(state: LeadState) -> None:
+    assert advance(LEAD_TRANSITIONS, state, LeadEvent.ON_DNC_LIST) is LeadState.BLOCKED
+
+
+@pytest.mark.parametrize("state", [LeadState.COOLOFF, LeadState.VOICEMAIL])
+def test_a_lead_whose_wait_is_over_is_due_again(state: LeadState) -> None:
+    assert advance(LEAD_TRANSITIONS, state, LeadEvent.COOLED_OFF) is LeadState.RETRY
+
+
+@pytest.mark.parametrize(("state", "outcome", "used"), list(product(sorted(IN_FLIGHT), Outcome, [1, 3])))
+def test_however_a_call_ends_its_lead_leaves_the_line(state: LeadState, outcome: Outcome, used: int) -> None:
+    """Law L7: from every state in flight, with attempts left or without."""
+    step = next_step(a_lead(state=state, attempts_used=used), settings(max_attempts=3), outcome, now=NOON)
+    after = advance(LEAD_TRANSITIONS, state, step.event)
+    assert after not in IN_FLIGHT
+    assert (step.not_before is not None) or (after not in {LeadState.COOLOFF, LeadState.VOICEMAIL})
+
+
+@given(st.lists(st.sampled_from(LeadEvent), max_size=30))
+def test_no_lead_is_in_flight_unless_it_was_claimed(events: list[LeadEvent]) -> None:
+    state = LeadState.ACTIVE
+    for event in events:
+        before = state
+        try:
+            state = advance(LEAD_TRANSITIONS, state, event)
+        except IllegalTransition:
+            continue
+        if state in IN_FLIGHT and before not in IN_FLIGHT:
+            assert event is LeadEvent.CLAIMED
+
+
+# --- campaigns -------------------------------------------------------------------------------------------------------
+
+
+def test_every_status_of_a_campaign_can_be_reached_by_a_draft() -> None:
+    assert reachable(CAMPAIGN_TRANSITIONS, CampaignStatus.DRAFT) == set(CampaignStatus)
+
+
+@pytest.mark.parametrize("action", CampaignAction)
+def test_a_cancelled_campaign_cannot_be_resumed(action: CampaignAction) -> None:
+    with pytest.raises(IllegalTransition):
+        advance(CAMPAIGN_TRANSITIONS, CampaignStatus.CANCELLED, action)
+
+
+@pytest.mark.parametrize("status", [CampaignStatus.PAUSED, CampaignStatus.STOPPED])
+def test_a_paused_or_stopped_campaign_goes_on_when_it_is_started(status: CampaignStatus) -> None:
+    assert advance(CAMPAIGN_TRANSITIONS, status, CampaignAction.START) is CampaignStatus.RUNNING
+
+
+@pytest.mark.parametrize("status", sorted(set(CampaignStatus) - {CampaignStatus.RUNNING}))
+def test_only_a_running_campaign_can_be_completed_or_paused(status: CampaignStatus) -> None:
+    for action in (CampaignAction.COMPLETE, CampaignAction.PAUSE):
+        with pytest.raises(IllegalTransition):
+            advance(CAMPAIGN_TRANSITIONS, status, action)
+
+
+@pytest.mark.parametrize("status", sorted(set(CampaignStatus) - {CampaignStatus.CANCELLED, CampaignStatus.COMPLETED}))
+def test_a_campaign_that_is_not_over_can_be_cancelled(status: CampaignStatus) -> None:
+    assert advance(CAMPAIGN_TRANSITIONS, status, CampaignAction.CANCEL) is CampaignStatus.CANCELLED

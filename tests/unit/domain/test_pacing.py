@@ -1,0 +1,195 @@
+"""Law L5 (pace) and law L4 (inbound first)."""
+
+from itertools import product
+from math import floor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dialerd.domain.pacing import HOLD_SENTENCES, JITTER_S, Gcra, HoldReason, decide, starting
+from tests.factories import a_situation
+
+ROUNDING = 1e-6
+
+rates = st.sampled_from([0.5, 1.0, 5.0, 20.0]) | st.floats(min_value=0.1, max_value=20)
+pauses = st.one_of(st.sampled_from([0.0, 0.05, 0.2, 1.0]), st.floats(min_value=0, max_value=600))
+
+
+class Dialer:
+    """Dials whenever it is allowed to: the greediest user of the limiter that there can be."""
+
+    def __init__(self, calls_per_second: float, now: float = 1000.0) -> None:
+        self.now = now
+        self.pace = starting(calls_per_second, now)
+        self.calls: list[tuple[float, float]] = []
+        """When each call started, and the interval that was in force then."""
+
+    def look(self) -> None:
+        while self.pace.wait(self.now) == 0:
+            self.calls.append((self.now, self.pace.interval))
+            self.pace = self.pace.spend(self.now)
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.look()
+
+    def change_rate(self, calls_per_second: float) -> None:
+        self.pace = self.pace.at_rate(calls_per_second, self.now)
+        self.look()
+
+    def resume(self) -> None:
+        self.pace = starting(self.pace.calls_per_second, self.now)
+        self.look()
+
+    @property
+    def starts(self) -> list[float]:
+        return [at for at, _ in self.calls]
+
+
+@given(rates, st.lists(pauses, max_size=60))
+def test_no_window_holds_more_calls_than_the_rate_allows_whatever_the_lulls(rate: float, lulls: list[float]) -> None:
+    dialer = Dialer(rate)
+    for lull in lulls:
+        dialer.pass_time(lull)
+    for first, begin in enumerate(dialer.starts):
+        for last, end in enumerate(dialer.starts[first:], start=first):
+            allowed = floor((end - begin + JITTER_S) * rate + ROUNDING) + 1
+            assert last - first + 1 <= allowed
+
+
+moves = st.one_of(
+    st.tuples(st.just("pass_time"), pauses),
+    st.tuples(st.just("change_rate"), rates),
+    st.tuples(st.just("resume")),
+)
+
+
+@given(rates, st.lists(moves, max_size=60))
+def test_between_any_two_calls_lies_the_interval_of_every_call_after_the_first(
+    rate: float, script: list[tuple[str, float]]
+) -> None:
+    """The same law where the rate changes: each call keeps the interval that was in force when it started."""
+    dialer = Dialer(rate)
+    for move, *arguments in script:
+        getattr(dialer, move)(*arguments)
+    for first, (begin, _) in enumerate(dialer.calls):
+        needed = 0.0
+        for end, interval in dialer.calls[first + 1 :]:
+            needed += interval
+            assert needed <= end - begin + JITTER_S + ROUNDING
+
+
+@given(rates, st.floats(min_value=0, max_value=86_400))
+def test_after_a_lull_only_one_call_starts_at_once(rate: float, lull: float) -> None:
+    dialer = Dialer(rate)
+    dialer.pass_time(lull)
+    assert len(dialer.calls) <= 1
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 3, 7, 20])
+def test_a_dialer_whose_timer_is_a_little_late_every_time_still_reaches_the_set_rate(rate: float) -> None:
+    dialer = Dialer(rate)
+    for _ in range(6000):
+        dialer.pass_time(0.010)
+    assert len(dialer.calls) == pytest.approx(60 * rate, abs=1)
+
+
+def test_the_first_call_after_start_or_resume_waits_one_interval() -> None:
+    assert starting(4, now=100.0).wait(100.0) == pytest.approx(0.25)
+
+
+def test_a_higher_rate_is_in_force_on_the_next_call() -> None:
+    slow = Gcra(calls_per_second=0.1, next_at=100.0).spend(100.0)
+    assert slow.wait(100.5) == pytest.approx(9.5)
+    assert slow.at_rate(2, 100.5).wait(100.5) == 0
+
+
+def test_a_lower_rate_is_in_force_on_the_next_call() -> None:
+    fast = Gcra(calls_per_second=20, next_at=100.0).spend(100.0)
+    assert fast.at_rate(1, 100.01).wait(100.01) == pytest.approx(0.99)
+
+
+def test_turning_the_rate_up_and_down_again_earns_no_call() -> None:
+    slow = Gcra(calls_per_second=1, next_at=100.0).spend(100.0)
+    fiddled = slow.at_rate(20, 100.1).at_rate(1, 100.11)
+    assert fiddled.wait(100.11) == pytest.approx(slow.wait(100.11))
+
+
+def test_the_same_rate_changes_nothing() -> None:
+    pace = Gcra(calls_per_second=3, next_at=100.0).spend(100.0)
+    assert pace.at_rate(3, 500.0) is pace
+
+
+# --- whether one more call may start ---------------------------------------------------------------------------------
+
+
+def test_a_call_starts_when_every_rule_admits_it() -> None:
+    assert decide(a_situation()) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"running": False}, HoldReason.NOT_RUNNING),
+        ({"owns_lease": False}, HoldReason.NO_LEASE),
+        ({"asterisk_up": False}, HoldReason.ASTERISK_DOWN),
+        ({"queue_known": False}, HoldReason.QUEUE_UNKNOWN),
+        ({"callers_waiting": 1}, HoldReason.CALLER_WAITING),
+        ({"spare_agent": False}, HoldReason.NO_FREE_AGENT),
+        ({"in_flight": 10}, HoldReason.CONCURRENCY),
+        ({"pace_wait": 0.2}, HoldReason.PACE),
+    ],
+)
+def test_each_rule_holds_by_itself_and_says_so(change: dict[str, object], reason: HoldReason) -> None:
+    hold = decide(a_situation(**change))
+    assert hold is not None
+    assert hold.reason is reason
+
+
+def test_only_the_pace_lets_go_by_time_alone() -> None:
+    paced = decide(a_situation(pace_wait=0.2))
+    assert paced is not None
+    assert paced.retry_in == pytest.approx(0.2)
+    busy = decide(a_situation(spare_agent=False))
+    assert busy is not None
+    assert busy.retry_in is None
+
+
+SITUATIONS = [
+    a_situation(
+        running=running,
+        owns_lease=owns_lease,
+        asterisk_up=asterisk_up,
+        queue_known=queue_known,
+        callers_waiting=callers,
+        spare_agent=spare_agent,
+        in_flight=in_flight,
+        concurrency=concurrency,
+        pace_wait=pace_wait,
+    )
+    for running, owns_lease, asterisk_up, queue_known, spare_agent in product([True, False], repeat=5)
+    for callers in [0, 1, 3]
+    for in_flight, concurrency in product([0, 1, 2, 5], [1, 2])
+    for pace_wait in [0.0, 0.1]
+]
+
+
+def test_in_no_situation_does_a_call_start_that_a_rule_forbids() -> None:
+    started = [situation for situation in SITUATIONS if decide(situation) is None]
+    assert started
+    for situation in started:
+        assert situation.callers_waiting == 0
+        assert situation.spare_agent
+        assert situation.in_flight < situation.concurrency
+        assert situation.pace_wait == 0
+        assert situation.running
+        assert situation.owns_lease
+        assert situation.asterisk_up
+        assert situation.queue_known
+
+
+def test_whatever_holds_a_campaign_has_a_sentence_for_people() -> None:
+    assert set(HOLD_SENTENCES) == set(HoldReason)
+    reasons = {hold.reason for hold in map(decide, SITUATIONS) if hold}
+    assert reasons <= set(HOLD_SENTENCES)

@@ -1,0 +1,156 @@
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import get_args
+
+import pytest
+
+from dialerd import metrics as module
+from dialerd.domain.activity import (
+    AgentRinging,
+    CallConnected,
+    CallEnded,
+    CallPlaced,
+    CallsRescued,
+    CampaignClosed,
+    CampaignHeld,
+    Fact,
+    LeadBlocked,
+)
+from dialerd.domain.calls import Call, DialMode
+from dialerd.domain.outcomes import Outcome
+from dialerd.domain.pacing import HoldReason
+from dialerd.metrics import Metrics
+from tests.factories import BEN, NOON, a_call, a_connected_call, a_queue, a_ringing_call, an_agent, later
+
+PROGRESSIVE = DialMode.PROGRESSIVE
+
+FACTS: list[Fact] = [
+    CallPlaced(campaign_id=1, dial_mode=PROGRESSIVE, decision_s=0.002),
+    AgentRinging(campaign_id=1, after_answer_s=0.1),
+    CallConnected(campaign_id=1, after_answer_s=1.4),
+    CallEnded(campaign_id=1, dial_mode=PROGRESSIVE, outcome=Outcome.BUSY, call=a_call()),
+    LeadBlocked(campaign_id=1, lead_id=5),
+    CampaignHeld(campaign_id=1, reason=HoldReason.PACE),
+    CampaignClosed(campaign_id=2),
+    CallsRescued(adopted=2, lost=1),
+]
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def value(metrics: Metrics) -> Callable[..., float | None]:
+    def of(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"dialerd_{name}", labels)
+
+    return of
+
+
+Value = Callable[..., float | None]
+
+
+def test_every_kind_of_fact_is_counted(metrics: Metrics) -> None:
+    assert {type(fact) for fact in FACTS} == set(get_args(Fact))
+    for fact in FACTS:
+        metrics.observe(fact)
+
+
+def test_calls_are_counted_by_campaign_mode_and_outcome(metrics: Metrics, value: Value) -> None:
+    for fact in FACTS:
+        metrics.observe(fact)
+    assert value("calls_placed_total", campaign="1", dial_mode="progressive") == 1
+    assert value("calls_ended_total", campaign="1", dial_mode="progressive", outcome="busy") == 1
+    assert value("leads_blocked_total", campaign="1") == 1
+    assert value("calls_rescued_total", result="adopted") == 2
+    assert value("calls_rescued_total", result="lost") == 1
+    assert value("answer_to_connected_seconds_sum", campaign="1") == 1.4
+    assert value("decision_seconds_count") == 1
+
+
+def ended(call: Call) -> CallEnded:
+    return CallEnded(campaign_id=1, dial_mode=PROGRESSIVE, outcome=Outcome.CONNECTED, call=call)
+
+
+def test_ring_time_ends_with_the_answer_and_talk_time_begins_with_the_agent(metrics: Metrics, value: Value) -> None:
+    call = a_connected_call(ringing_at=NOON, answered_at=later(8), connected_at=later(10), ended_at=later(70))
+    metrics.observe(ended(call))
+    assert value("ring_seconds_sum", campaign="1") == 8
+    assert value("talk_seconds_sum", campaign="1") == 60
+
+
+def test_a_phone_that_nobody_answers_has_rung_until_the_end(metrics: Metrics, value: Value) -> None:
+    metrics.observe(ended(a_ringing_call(ringing_at=NOON, ended_at=later(30))))
+    assert value("ring_seconds_sum", campaign="1") == 30
+    assert value("talk_seconds_count", campaign="1") is None
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_time(metrics: Metrics, value: Value) -> None:
+    metrics.observe(ended(a_ringing_call(ringing_at=NOON, ended_at=NOON - timedelta(hours=1))))
+    assert value("ring_seconds_sum", campaign="1") == 0
+
+
+def test_exactly_one_reason_holds_a_campaign(metrics: Metrics, value: Value) -> None:
+    def held() -> set[str]:
+        return {reason for reason in HoldReason if value("campaign_held", campaign="1", reason=reason)}
+
+    metrics.observe(CampaignHeld(campaign_id=1, reason=HoldReason.CALLER_WAITING))
+    metrics.observe(CampaignHeld(campaign_id=1, reason=HoldReason.PACE))
+    assert held() == {"pace"}
+    assert value("campaign_held", campaign="1", reason="caller_waiting") == 0
+
+
+def test_a_campaign_that_is_not_run_here_any_more_has_no_reason_but_keeps_its_counts(
+    metrics: Metrics, value: Value
+) -> None:
+    for fact in (*FACTS, CampaignClosed(campaign_id=1)):
+        metrics.observe(fact)
+    assert value("campaign_held", campaign="1", reason="pace") is None
+    assert value("calls_placed_total", campaign="1", dial_mode="progressive") == 1
+
+
+def test_calls_in_flight_are_those_that_are_there_at_the_scrape(metrics: Metrics, value: Value) -> None:
+    calls = [a_call(), a_ringing_call(), a_ringing_call(campaign_id=2)]
+    metrics.watch_calls(lambda: list(calls))
+    metrics.observe(CallPlaced(campaign_id=3, dial_mode=PROGRESSIVE, decision_s=0))
+    assert value("calls_in_flight", campaign="1", state="ringing") == 1
+    assert value("calls_in_flight", campaign="2", state="ringing") == 1
+    assert value("calls_in_flight", campaign="3", state="dialing") == 0
+    calls.clear()
+    assert value("calls_in_flight", campaign="3", state="ringing") == 0
+
+
+def test_the_queues_are_those_of_the_scrape_with_agents_that_have_finished_their_wrapup(
+    metrics: Metrics, value: Value
+) -> None:
+    clock = 100.0
+    busy = an_agent(interface=BEN, wrapup_until=105.0)
+    metrics.watch_queues(lambda: [a_queue(agents=(an_agent(), busy), callers_waiting=2)], now=lambda: clock)
+    assert value("queue_callers_waiting", queue="sales") == 2
+    assert value("queue_agents", queue="sales") == 2
+    assert value("queue_agents_free", queue="sales") == 1
+    clock = 105.0
+    assert value("queue_agents_free", queue="sales") == 2
+
+
+def test_the_lines_to_asterisk_are_read_at_the_scrape(metrics: Metrics, value: Value) -> None:
+    counters = {"events": 5, "reconnects": 0, "timeouts": 0, "malformed": 2}
+    up = False
+    metrics.watch_link("ami", is_up=lambda: up, counters=lambda: counters)
+    assert value("link_up", link="ami") == 0
+    up = True
+    counters["events"] = 6
+    assert value("link_up", link="ami") == 1
+    assert value("link_events_total", link="ami") == 6
+    assert value("link_faults_total", link="ami", kind="malformed") == 2
+    assert value("link_faults_total", link="ami", kind="orphan_replies") is None
+
+
+def test_the_table_of_the_module_lists_every_series(metrics: Metrics) -> None:
+    metrics.watch_calls(list)
+    metrics.watch_queues(list, now=lambda: 0.0)
+    listed = set(re.findall(r"^\| (dialerd_\w+?)(?:_total)? \|", module.__doc__ or "", re.MULTILINE))
+    assert listed == {family.name for family in metrics.registry.collect() if family.name.startswith("dialerd_")}
