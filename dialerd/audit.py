@@ -525,11 +525,16 @@ def _state(case: _Case, lead: LeadRow) -> Iterator[Violation]:
 
 def _agrees(case: _Case, attempt: AttemptRow, call: FarEndCall) -> Iterator[Violation]:
     crossed = _crossed(case, call)
-    if (attempt.answered_at is None) != (call.answer is None) and not (crossed and attempt.answered_at is None):
+    unseen = attempt.outcome == "unknown"  # nobody listened when the call went on
+    if (
+        not unseen
+        and (attempt.answered_at is None) != (call.answer is None)
+        and not (crossed and attempt.answered_at is None)
+    ):
         said, seen = ("no answer", "an answer") if call.answer else ("an answer", "no answer")
         yield _at(call, f"{case.name(attempt)} has {said}, and the far end saw {seen} (INVITE {_time(call.invite)})")
     possible = _possible(case, call)
-    if attempt.outcome != "unknown" and possible and attempt.outcome not in possible:
+    if not unseen and possible and attempt.outcome not in possible:
         seen = " or ".join(sorted(possible))
         yield _at(
             call,

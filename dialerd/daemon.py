@@ -25,6 +25,7 @@ from dialerd.dialer.supervisor import Supervisor
 from dialerd.errors import DialerdError
 from dialerd.metrics import Metrics
 from dialerd.settings import Settings
+from dialerd.store.activity import ActivityStore
 from dialerd.store.attempts import AttemptStore
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.embedded import embedded_postgres
@@ -36,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 NEWS_QUEUE = 20_000
 HEARTBEAT_S = 5.0
+PARTITIONS_S = 12 * 3600.0
 
 
 async def run(settings: Settings) -> None:
@@ -75,6 +77,7 @@ class _Daemon:
         self.campaigns = CampaignStore(pool)
         self.attempts = AttemptStore(pool)
         self.nodes = NodeStore(pool)
+        self.activity = ActivityStore(pool)
         self.ami_news: asyncio.Queue[AmiNews] = asyncio.Queue(NEWS_QUEUE)
         self.ari_news: asyncio.Queue[AriNews] = asyncio.Queue(NEWS_QUEUE)
         self.ami = Ami(ami_settings(settings), events=self.ami_news)
@@ -98,6 +101,7 @@ class _Daemon:
             publish=self.metrics.observe,
             node=node,
             every_s=settings.dialer.resync_interval.total_seconds(),
+            rescue_after=settings.dialer.rescue_after,
         )
         parts = RunnerParts(
             campaigns=self.campaigns,
@@ -134,6 +138,7 @@ class _Daemon:
         self._forever("rescuer", self.rescuer.run())
         self._forever("bell", listen(self._dsn, self.supervisor.ring))
         self._forever("heartbeat", self._heartbeat(node))
+        self._forever("partitions", self._keep_partitions_ahead())
         self._forever(
             "http", serve(create_app(self.metrics.registry, self._readiness), settings.http.host, settings.http.port)
         )
@@ -206,6 +211,15 @@ class _Daemon:
                 self._database_up = False
                 log.warning("heartbeat_failed", why=str(trouble))
             await asyncio.sleep(HEARTBEAT_S)
+
+    async def _keep_partitions_ahead(self) -> None:
+        """The months of the activity record are made before they begin."""
+        while True:
+            try:
+                await self.activity.ensure_partitions()
+            except DialerdError as trouble:
+                log.warning("partitions_not_made", why=str(trouble))
+            await asyncio.sleep(PARTITIONS_S)
 
 
 def ami_settings(settings: Settings) -> AmiSettings:

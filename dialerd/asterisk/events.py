@@ -133,7 +133,7 @@ def _agent_rang_out(leg: Leg, headers: Headers) -> CallEvent | None:
 
 
 def _agent_connected(leg: Leg, headers: Headers) -> CallEvent | None:
-    return AgentConnected(headers.get("Interface", ""))
+    return AgentConnected(headers.get("Interface", ""), leg.hunt)
 
 
 def _number(text: str | None) -> int | None:

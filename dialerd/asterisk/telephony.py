@@ -109,7 +109,8 @@ class Telephony:
         bridge = str(bridge_id(call.id))
         legs = f"{call.id},{hunt_channel_id(call.id, hunt)}"
         await self._ari.call("bridges.createWithId", bridgeId=bridge, type="mixing")
-        await self._ari.call("bridges.addChannel", bridgeId=bridge, channel=legs)
+        # Without the inhibition each phone would be told the other leg's caller ID, and the agent's display would change.
+        await self._ari.call("bridges.addChannel", bridgeId=bridge, channel=legs, inhibitConnectedLineUpdates=True)
 
     async def lift_hold_limit(self, call: Call) -> None:
         """The dead man's handle of the dialplan is for calls that wait, not for those that talk."""

@@ -52,6 +52,9 @@ class Attempts(Protocol):
     async def close_attempt(self, call: Call) -> NextStep | None:
         """One transaction: outcome, the lead's next state, activity. None: it had been closed before."""
 
+    async def take_over(self, node: str, *, silent_for: timedelta) -> int:
+        """Open attempts of daemons that were silent for so long become this node's; how many."""
+
     async def open_calls(self) -> Sequence[OpenCall]: ...
 
 

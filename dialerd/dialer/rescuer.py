@@ -7,6 +7,7 @@ Calls that live are taken up where they are; calls that are gone get the outcome
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -61,6 +62,7 @@ class Rescuer:
         publish: Publish,
         node: str,
         every_s: float,
+        rescue_after: timedelta,
     ) -> None:
         self._attempts = attempts
         self._telephony = telephony
@@ -69,6 +71,7 @@ class Rescuer:
         self._publish = publish
         self._node = node
         self._every_s = every_s
+        self._rescue_after = rescue_after
         self._missing_since: dict[UUID, float] = {}
         self._losses = 0
         self._ask = asyncio.Event()
@@ -109,6 +112,8 @@ class Rescuer:
 
     async def reconcile(self) -> None:
         """One comparison. The rows are read before the channels: a call that is opened in between is not missed in them."""
+        if taken := await self._attempts.take_over(self._node, silent_for=self._rescue_after):
+            log.info("calls_of_a_silent_daemon_taken_over", calls=taken)
         ours = [row.call for row in await self._attempts.open_calls() if row.node == self._node]
         tracked = {call.id: call for call in self._tracker.calls}
         channels = await self._telephony.live_channels()

@@ -109,6 +109,11 @@ class AttemptStore:
             return step
 
     @store_call
+    async def take_over(self, node: str, *, silent_for: timedelta) -> int:
+        """Of two nodes that try at once one gets each attempt: the row is locked."""
+        return int(await _sql.take_over_attempts(self._pool, node=node, silent_for=silent_for))
+
+    @store_call
     async def open_calls(self) -> Sequence[OpenCall]:
         """Of every node, the oldest first. The agent hunts are not in the row: see `_call_so_far`."""
         rows = _sql.open_attempts(self._pool)

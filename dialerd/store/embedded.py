@@ -138,8 +138,9 @@ class _Home:
 def _server_user(folder: Path) -> pwd.struct_passwd:
     if os.geteuid() != 0:
         return pwd.getpwuid(os.geteuid())
-    if folder.exists() and (owner := folder.stat().st_uid) != 0:
-        return pwd.getpwuid(owner)
+    for place in (folder, folder.parent):  # whoever it has been made for, for example the service
+        if place.exists() and (owner := place.stat().st_uid) != 0:
+            return pwd.getpwuid(owner)
     with suppress(KeyError):
         return pwd.getpwnam("postgres")
     return pwd.getpwnam("nobody")

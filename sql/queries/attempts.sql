@@ -144,6 +144,16 @@ JOIN campaigns ON campaigns.id = attempts.campaign_id
 WHERE attempts.ended_at IS NULL
 ORDER BY attempts.opened_at;
 
+-- name: take_over_attempts(node, silent_for)$
+-- Attempts in flight whose daemon has been silent for so long become this node's. How many.
+WITH taken AS (
+    UPDATE attempts SET node = :node
+    WHERE ended_at IS NULL AND node <> :node
+      AND NOT EXISTS (SELECT FROM nodes WHERE nodes.id = attempts.node AND nodes.heartbeat_at > now() - :silent_for::interval)
+    RETURNING id
+)
+SELECT count(*) FROM taken;
+
 -- name: next_due_at(campaign_id)$
 SELECT min(not_before) FROM leads WHERE campaign_id = :campaign_id AND not_before IS NOT NULL;
 

@@ -28,7 +28,7 @@ async def test_when_an_agent_rejects_another_is_rung(desk: Desk, lab: Lab) -> No
 async def test_when_nobody_answers_in_time_the_lead_waits_with_music_and_is_served_by_who_comes(
     desk: Desk, lab: Lab
 ) -> None:
-    await lab.set_fates(talk_s=(15, 15))
+    await lab.set_fates(talk_s=(9, 9))
     await desk.staff("1010")
     await lab.agent_behaviour("1010", "ignore")
     [number] = some(1, PERSON)

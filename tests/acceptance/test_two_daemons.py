@@ -78,7 +78,6 @@ async def test_when_a_daemon_dies_the_other_goes_on_with_its_campaign(desk: Desk
     await desk.judge(campaign, agents=agents, but={"L7"})  # what was just being dialed waits for its own daemon
 
 
-@pytest.mark.xfail(reason="an open attempt is looked after by the node that opened it, and by no other")
 async def test_the_calls_that_a_dead_daemon_left_in_flight_are_accounted_for_by_the_other(
     desk: Desk, other: Daemon, lab: Lab
 ) -> None:

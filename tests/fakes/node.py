@@ -71,6 +71,7 @@ class FakeNode:
             publish=self.facts.append,
             node=NODE,
             every_s=30.0,
+            rescue_after=timedelta(seconds=60),
         )
 
     def run(self, campaign: Campaign) -> CampaignRunner:

@@ -112,6 +112,11 @@ class FakeAttempts:
     closed: list[Call] = field(default_factory=list)
     closed_before: set[UUID] = field(default_factory=set)
     open: list[OpenCall] = field(default_factory=list)
+    silent_nodes: set[str] = field(default_factory=set)
+    """Daemons that have not been heard of for long enough."""
+    breaks_with: list[Exception] = field(default_factory=list)
+    """What `open_next` raises, once each."""
+    closing_fails: bool = False
     trouble: Trouble = field(default_factory=Trouble)
 
     def add_leads(self, campaign_id: int, *leads: int | PassedOver) -> None:
@@ -119,6 +124,8 @@ class FakeAttempts:
 
     async def open_next(self, campaign: Campaign, lease: Lease) -> OpenedAttempt | PassedOver | None:
         await self.trouble.strike()
+        if self.breaks_with:
+            raise self.breaks_with.pop()
         line = self.due.get(campaign.id)
         if not line:
             return None
@@ -153,11 +160,20 @@ class FakeAttempts:
 
     async def close_attempt(self, call: Call) -> NextStep | None:
         await self.trouble.strike()
+        if self.closing_fails:
+            raise StoreUnavailable
         if call.id in self.closed_before:
             return None
         self.journal.append(f"close {call.outcome}")
         self.closed.append(call)
+        self.open = [row for row in self.open if row.call.id != call.id]
         return NextStep(event=LeadEvent.MISSED)
+
+    async def take_over(self, node: str, *, silent_for: timedelta) -> int:
+        await self.trouble.strike()
+        taken = [row for row in self.open if row.node in self.silent_nodes]
+        self.open = [replace(row, node=node) if row in taken else row for row in self.open]
+        return len(taken)
 
     async def open_calls(self) -> Sequence[OpenCall]:
         await self.trouble.strike()

@@ -83,6 +83,14 @@ async def test_root_does_not_run_it_as_root(state_dir: Path) -> None:
 
 
 @as_root
+async def test_root_runs_it_as_the_owner_of_the_state_directory(state_dir: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.chown(state_dir, nobody.pw_uid, nobody.pw_gid)
+    async with embedded_postgres(state_dir, durable=False):
+        assert Path(f"/proc/{server_pid(state_dir)}").stat().st_uid == nobody.pw_uid
+
+
+@as_root
 async def test_a_folder_that_the_servers_user_cannot_enter_is_named(state_dir: Path) -> None:
     locked = state_dir / "locked"
     locked.mkdir(mode=0o700)

@@ -257,15 +257,14 @@ async def test_events_come_out_in_the_order_they_came_in(pbx: FakeAri) -> None:
     assert seen == list(range(300))
 
 
-async def test_only_our_application_is_subscribed_and_what_we_do_not_need_is_muted(pbx: FakeAri) -> None:
+async def test_only_our_application_is_subscribed_and_only_what_we_need_is_asked_for(pbx: FakeAri) -> None:
     async with pbx.daemon():
         pass
     assert [request.query for request in pbx.of("events.eventWebsocket")] == [{"app": APP}]
-    muted = ["ChannelVarset", "ChannelDialplan", "ChannelCallerId", "ChannelConnectedLine"]
-    assert pbx.of("applications.filter")[0].body == {"disallowed": [{"type": name} for name in muted]}
+    assert pbx.of("applications.filter")[0].body == {"allowed": [{"type": "StasisStart"}, {"type": "ApplicationReplaced"}]}
 
 
-async def test_an_asterisk_that_cannot_mute_is_heard_in_full(pbx: FakeAri) -> None:
+async def test_an_asterisk_that_cannot_filter_is_heard_in_full(pbx: FakeAri) -> None:
     pbx.answers["applications.filter"] = refusal(404, "Invalid URI")
     async with pbx.daemon() as (ari, _):
         assert await ari.call("channels.list")

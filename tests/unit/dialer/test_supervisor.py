@@ -1,0 +1,204 @@
+"""Which campaigns a node runs, and what becomes of them when their rows change."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from dialerd.dialer.supervisor import LOOK_S
+from dialerd.domain.activity import CampaignClosed
+from dialerd.domain.calls import LeadAnswered, LeadLeft, LeadRang
+from dialerd.domain.campaigns import Campaign, CampaignStatus
+from tests.factories import a_campaign, a_queue, an_agent, settings
+from tests.fakes.clock import pass_time, settle
+from tests.fakes.node import FakeNode, a_node
+
+
+def campaign(id: int = 1, status: CampaignStatus = CampaignStatus.RUNNING, **changes: Any) -> Campaign:
+    return a_campaign(id=id, status=status, settings=settings(**{"calls_per_second": 10, "concurrency": 3} | changes))
+
+
+@asynccontextmanager
+async def supervised(*campaigns: Campaign) -> AsyncIterator[FakeNode]:
+    """A node that is told of these campaigns, each with many leads, and has many free agents."""
+    async with a_node() as node:
+        node.queues.put(a_queue(agents=tuple(an_agent(interface=f"PJSIP/{number}") for number in range(50))))
+        for each in campaigns:
+            node.attempts.add_leads(each.id, *range(100))
+        node.campaigns.put(*campaigns)
+        node.tasks.create_task(node.supervisor.run())
+        yield node
+
+
+async def set_status(node: FakeNode, status: CampaignStatus, id: int = 1) -> None:
+    """As the API does it: change the row, ring the bell."""
+    node.campaigns.put(replace(node.campaigns.rows[id], status=status))
+    node.supervisor.ring()
+    await settle()
+
+
+def dialed(node: FakeNode) -> list[int]:
+    return [call.campaign_id for call in node.attempts.opened]
+
+
+async def test_running_campaigns_are_dialed_and_no_others() -> None:
+    others = set(CampaignStatus) - {CampaignStatus.RUNNING}
+    campaigns = [campaign(number, status) for number, status in enumerate(sorted(others), start=10)]
+    async with supervised(campaign(1), campaign(2), *campaigns) as node:
+        await pass_time(10)
+        assert set(dialed(node)) == {1, 2}
+
+
+async def test_a_campaign_that_is_started_is_dialed_when_the_bell_rings() -> None:
+    async with supervised(campaign(status=CampaignStatus.DRAFT)) as node:
+        await pass_time(0.5)
+        await set_status(node, CampaignStatus.RUNNING)
+        await pass_time(0.2)
+        assert dialed(node)
+
+
+async def test_a_bell_that_was_not_heard_does_not_matter_for_long() -> None:
+    async with supervised(campaign(status=CampaignStatus.DRAFT)) as node:
+        await pass_time(0.5)
+        node.campaigns.put(campaign())
+        await pass_time(LOOK_S)
+        assert dialed(node)
+
+
+async def test_changed_settings_reach_the_dialing() -> None:
+    async with supervised(campaign(concurrency=1)) as node:
+        await pass_time(5)
+        assert len(dialed(node)) == 1
+        node.campaigns.put(campaign(concurrency=2))
+        node.supervisor.ring()
+        await settle()
+        assert len(dialed(node)) == 2
+
+
+async def test_leads_that_are_added_are_dialed_when_the_bell_rings() -> None:
+    async with supervised(campaign(id=1)) as node:
+        node.campaigns.undialed = {1}
+        node.attempts.due[1].clear()
+        await pass_time(2.7)
+        node.attempts.add_leads(1, 1)
+        node.supervisor.ring()
+        await settle()
+        assert dialed(node) == [1]
+
+
+@pytest.mark.parametrize("status", [CampaignStatus.PAUSED, CampaignStatus.STOPPED, CampaignStatus.CANCELLED])
+async def test_a_campaign_that_no_longer_runs_starts_no_call(status: CampaignStatus) -> None:
+    async with supervised(campaign(concurrency=50, calls_per_second=1)) as node:
+        await pass_time(2.5)
+        await set_status(node, status)
+        await pass_time(30)
+        assert len(dialed(node)) == 2
+        assert node.campaigns.given_back == [1]
+        assert node.said(CampaignClosed) == [CampaignClosed(campaign_id=1)]
+
+
+async def test_stop_ends_the_dials_that_are_not_answered_and_no_others() -> None:
+    async with supervised(campaign(1, concurrency=3), campaign(2, concurrency=1)) as node:
+        await pass_time(2)
+        dialing, ringing, talking = [call for call in node.attempts.opened if call.campaign_id == 1]
+        await node.tell(LeadRang(), of=ringing.id)
+        await node.tell(LeadRang(), LeadAnswered(), of=talking.id)
+        await set_status(node, CampaignStatus.STOPPED)
+        await pass_time(10)
+        assert node.journal.count("hang up lead") == 2
+        stopped = {call.id for call in node.tracker.calls if call.stop_requested}
+        assert stopped == {dialing.id, ringing.id}
+
+
+@pytest.mark.parametrize("status", [CampaignStatus.PAUSED, CampaignStatus.CANCELLED])
+async def test_pause_and_cancel_let_the_calls_in_flight_be(status: CampaignStatus) -> None:
+    async with supervised(campaign()) as node:
+        await pass_time(2)
+        await set_status(node, status)
+        await pass_time(10)
+        assert "hang up lead" not in node.journal
+
+
+async def test_a_call_that_was_just_being_opened_when_its_campaign_was_stopped_is_ended_too() -> None:
+    async with supervised(campaign(concurrency=1)) as node:
+        node.attempts.trouble.takes = 0.5
+        await pass_time(1.2)
+        assert node.telephony.dialed == []
+        await set_status(node, CampaignStatus.STOPPED)
+        await pass_time(2 * LOOK_S)
+        assert (len(node.telephony.dialed), node.journal) == (1, ["dial", "hang up lead"])
+
+
+async def test_a_campaign_that_is_paused_and_resumed_goes_on_without_a_burst() -> None:
+    async with supervised(campaign(calls_per_second=1, concurrency=50)) as node:
+        await pass_time(2.5)
+        for _ in range(5):
+            await set_status(node, CampaignStatus.PAUSED)
+            await set_status(node, CampaignStatus.RUNNING)
+        await pass_time(10)
+        times = node.telephony.dialed_at
+        assert len(times) > 5
+        assert min(later - earlier for earlier, later in pairwise(times)) > 0.97
+
+
+async def test_a_campaign_whose_dialing_broke_is_taken_up_again() -> None:
+    async with supervised(campaign(concurrency=1)) as node:
+        node.attempts.breaks_with = [ZeroDivisionError()]
+        await pass_time(1)
+        assert dialed(node) == []
+        await pass_time(LOOK_S)
+        assert dialed(node) == [1]
+
+
+async def test_the_trouble_of_one_campaign_is_not_that_of_the_others() -> None:
+    async with supervised(campaign(1, concurrency=1), campaign(2, concurrency=1)) as node:
+        node.attempts.breaks_with = [ZeroDivisionError()]
+        await pass_time(1)
+        assert len(dialed(node)) == 1
+
+
+async def test_while_the_rows_cannot_be_read_nothing_changes_and_then_it_goes_on() -> None:
+    async with supervised(campaign(status=CampaignStatus.DRAFT)) as node:
+        await pass_time(0.5)
+        node.campaigns.trouble.down = True
+        node.campaigns.put(campaign())
+        await pass_time(30)
+        assert dialed(node) == []
+        node.campaigns.trouble.down = False
+        await pass_time(LOOK_S + 1)
+        assert dialed(node)
+
+
+async def test_when_the_daemon_stops_no_call_starts_and_every_lease_is_handed_back() -> None:
+    async with supervised(campaign(1), campaign(2)) as node:
+        await pass_time(0.25)
+        node.supervisor.stop_dialing()
+        await node.supervisor.closed()
+        calls = len(dialed(node))
+        await pass_time(30)
+        assert len(dialed(node)) == calls
+        assert sorted(node.campaigns.given_back) == [1, 2]
+        assert "hang up lead" not in node.journal
+
+
+async def test_a_stop_before_the_first_look_starts_nothing() -> None:
+    async with a_node() as node:
+        node.campaigns.put(campaign())
+        node.supervisor.stop_dialing()
+        await node.supervisor.run()
+        await node.supervisor.closed()
+        assert node.campaigns.leased == []
+
+
+async def test_a_completed_campaign_is_let_go() -> None:
+    async with supervised(campaign(concurrency=1)) as node:
+        node.attempts.due[1].clear()
+        node.attempts.add_leads(1, 1)
+        await pass_time(1)
+        await node.tell(LeadLeft(cause=1), of=node.telephony.dialed[0])
+        await pass_time(5)
+        assert node.said(CampaignClosed) == [CampaignClosed(campaign_id=1)]
+        assert node.queues.watched == []
