@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --no-deps
 READY := $(VENV)/.ready
+# Laboratories that the acceptance tests use side by side: they mostly wait, so three fit two cores.
+LABS ?= 3
 
 # The two old source packages would otherwise let setuptools fetch what it likes while they are built.
 export PIP_USE_PEP517 := 1
@@ -28,7 +30,8 @@ demo: $(READY) ## Dial the sample list through a real Asterisk, judged by the ca
 
 .PHONY: test
 test: lint ## Everything: set-up, style, types, import contracts, then all tests (starts the laboratory itself)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/unit tests/integration -n auto
+	$(BIN)/python -m pytest tests/acceptance -n $(LABS)
 
 .PHONY: test-unit
 test-unit: $(READY) ## The fast tests only: no database, no Asterisk

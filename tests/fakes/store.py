@@ -139,6 +139,7 @@ class FakeAttempts:
             queue=campaign.settings.queue,
         )
         self.opened.append(call)
+        self.open.append(OpenCall(call=call, node=lease.node))
         return OpenedAttempt(call=call, ordinal=1)
 
     async def next_due_at(self, campaign_id: int) -> datetime | None:

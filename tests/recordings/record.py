@@ -1,14 +1,14 @@
 """Makes the recordings beside this file anew: what Asterisk's manager interface says, byte for byte, during whole calls.
 
-Usage: python -m tests.recordings.record. Brings the laboratory up; every number in it is fictional. The login is
-the daemon's, so that a recording holds what the daemon is told, and no more.
+Usage: python -m tests.recordings.record. Brings the laboratory up; every number in it is fictional. It records the
+classes that the daemon reads, without the filter of the daemon's login: a superset of what the daemon is told.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.lab import DIALERD_AMI_LOGIN, Ami, Lab, StasisApp, dial_lead, hunt
+from tests.lab import LAB_LOGIN, Ami, Lab, StasisApp, dial_lead, hunt
 
 FOLDER = Path(__file__).parent
 AGENT = "1010"
@@ -92,7 +92,7 @@ async def record(lab: Lab, story: Story) -> None:
     await lab.queue_add(QUEUE, AGENT)
     name = story.__name__.replace("_", "-")
     with (FOLDER / f"{name}.ami").open("wb") as copy:
-        ami = await Ami.connect(lab.pbx_address, DIALERD_AMI_LOGIN, copy=copy)
+        ami = await Ami.connect(lab.pbx_address, LAB_LOGIN, copy=copy)
         await story(lab, ami)
         await lab.hang_up_everything()
         await ami.act("QueueStatus", Queue=QUEUE)  # everything of before has arrived when this is answered

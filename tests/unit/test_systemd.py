@@ -42,7 +42,7 @@ def test_without_a_manager_nothing_happens(address: str, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("allowed", "pid", "interval"),
     [
-        ("30000000", str(os.getpid()), timedelta(seconds=15)),
+        pytest.param("30000000", str(os.getpid()), timedelta(seconds=15), id="ours"),
         ("30000000", None, timedelta(seconds=15)),
         ("30000000", "1", None),
         ("soon", None, None),

@@ -261,7 +261,9 @@ async def test_only_our_application_is_subscribed_and_only_what_we_need_is_asked
     async with pbx.daemon():
         pass
     assert [request.query for request in pbx.of("events.eventWebsocket")] == [{"app": APP}]
-    assert pbx.of("applications.filter")[0].body == {"allowed": [{"type": "StasisStart"}, {"type": "ApplicationReplaced"}]}
+    assert pbx.of("applications.filter")[0].body == {
+        "allowed": [{"type": "StasisStart"}, {"type": "ApplicationReplaced"}]
+    }
 
 
 async def test_an_asterisk_that_cannot_filter_is_heard_in_full(pbx: FakeAri) -> None:

@@ -126,7 +126,7 @@ async def test_an_agent_whose_call_was_in_vain_is_promised_to_the_next_call_at_o
 
 @pytest.mark.parametrize("store_takes", [0.0, 0.5])
 async def test_campaigns_that_share_a_queue_never_promise_one_agent_twice(store_takes: float) -> None:
-    async with dialing(campaign(1), campaign(2), campaign(3), queue=staffed(2)) as node:
+    async with dialing(campaign(1), campaign(2), campaign(3), queue=staffed(2), node_pace=10_000) as node:
         node.attempts.trouble.takes = store_takes
         await pass_time(60)
         assert len(node.attempts.opened) == 2
@@ -134,7 +134,7 @@ async def test_campaigns_that_share_a_queue_never_promise_one_agent_twice(store_
 
 async def test_nor_do_campaigns_of_two_queues_that_share_agents() -> None:
     shared = (an_agent(interface=ANNA), an_agent(interface=BEN))
-    async with a_node() as node:
+    async with a_node(node_calls_per_second=10_000) as node:
         node.attempts.trouble.takes = 0.5
         node.queues.put(a_queue(name="sales", agents=shared), a_queue(name="support", agents=shared[:1]))
         for each in (campaign(1), campaign(2, queue="support")):
@@ -188,6 +188,23 @@ async def test_a_changed_rate_is_in_force_on_the_next_call(rate: float, next_at:
         runner.change(campaign(calls_per_second=rate))
         await pass_time(5)
         assert node.telephony.dialed_at[:2] == pytest.approx([1.0, next_at], abs=JITTER_S)
+
+
+async def test_a_call_that_waits_for_its_slot_is_not_taken_for_one_that_was_lost() -> None:
+    async with a_node() as node:
+        rescue = node.tasks.create_task(node.rescuer.run())
+        node.queues.put(staffed(100))
+        node.attempts.add_leads(1, *range(10))
+        node.attempts.trouble.takes = 0.1
+        runner = node.run(campaign(calls_per_second=1))
+        await pass_time(1.05)
+        runner.change(campaign(calls_per_second=0.1))
+        node.rescuer.link_restored()
+        await pass_time(8)
+        assert (len(node.attempts.opened), node.telephony.dialed, node.attempts.closed) == (1, [], [])
+        await pass_time(2)
+        assert len(node.telephony.dialed) == 1
+        rescue.cancel()
 
 
 async def test_after_a_stall_nothing_is_made_up_for() -> None:
@@ -264,6 +281,13 @@ async def test_a_daemon_that_was_frozen_longer_than_its_lease_asks_again_before_
         virtual_loop().stall(2 * LEASE_S)
         await pass_time(60)
         assert len(node.telephony.dialed) == 2
+
+
+async def test_a_lease_that_ran_out_while_the_store_was_slow_is_none() -> None:
+    async with dialing(campaign()) as node:
+        node.attempts.trouble.takes = LEASE_S
+        await pass_time(10 * LEASE_S)
+        assert (node.attempts.opened, set(held(node))) == ([], {HoldReason.NO_LEASE})
 
 
 async def test_a_lease_that_cannot_be_renewed_is_a_reason_to_hold() -> None:
