@@ -154,8 +154,10 @@ async def test_a_caller_loses_patience(lab: Lab) -> None:
     [caller] = await lab.wait_for(lambda: lab.calls("inbound"))
     assert caller.talk_s >= 0.8
     assert lab.calls("agent") == []
-    abandoned = [event for event in lab.pbx.events if event["Event"] == "QueueCallerAbandon"]
-    assert [event["CallerIDNum"] for event in abandoned] == ["442079460102"]
+    [abandoned] = await lab.wait_for(
+        lambda: [event for event in lab.pbx.events if event["Event"] == "QueueCallerAbandon"]
+    )
+    assert abandoned["CallerIDNum"] == "442079460102"
 
 
 async def waits(lab: Lab, queue: str, caller: str) -> bool:
