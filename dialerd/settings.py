@@ -133,7 +133,7 @@ class AriSettings(_Group):
 class TrunkSettings(_Group):
     dial_template: str = "PJSIP/{digits}@carrier"
     """How a number is dialed: `{digits}` becomes the number without its plus sign, `{e164}` the number with it."""
-    max_calls_per_second: Annotated[float, Field(gt=0, le=100)] = 20.0
+    max_calls_per_second: Annotated[float, Field(gt=0, le=1000)] = 20.0
     """What the carrier takes from this node, whatever the campaigns wish together. One campaign may set up to 20."""
 
     @field_validator("dial_template")

@@ -16,7 +16,8 @@ from dialerd.domain.calls import (
     AgentRang,
     AgentRangOut,
     CallEvent,
-    DialRefused,
+    ChannelMade,
+    DialFailed,
     HuntEnded,
     LeadAnswered,
     LeadHeld,
@@ -80,11 +81,12 @@ class EventReader:
 
     def _originate_response(self, headers: Headers) -> CallNews | None:
         """What failed before there was a channel has no other end than this; a channel tells its end itself. Keyed by
-        ActionID: with a duplicate ChannelId the Uniqueid is that of the live first call."""
+        ActionID: with a duplicate ChannelId the Uniqueid is that of the live first call. This event does not queue behind the
+        news of channels, and may overtake them."""
         leg = self._legs.get(headers.get("ActionID", ""))
         if leg is None or leg.name or headers.get("Response") != "Failure":
             return None
-        return CallNews(leg.attempt, HuntEnded(leg.hunt) if leg.hunt else DialRefused())
+        return CallNews(leg.attempt, HuntEnded(leg.hunt) if leg.hunt else DialFailed())
 
     def read_ari(self, event: Mapping[str, Any]) -> CallNews | None:
         if event.get("type") != "StasisStart":
@@ -102,7 +104,7 @@ class EventReader:
 
 def _new_channel(leg: Leg, headers: Headers) -> CallEvent | None:
     leg.name = headers.get("Channel", "")
-    return None
+    return None if leg.hunt else ChannelMade()
 
 
 def _new_state(leg: Leg, headers: Headers) -> CallEvent | None:

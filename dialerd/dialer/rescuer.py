@@ -140,7 +140,7 @@ class Rescuer:
 
     def _adopt(self, call: Call, channels: Mapping[UUID, LiveChannel]) -> None:
         """Take the call up where its channel is now, told as the events that would have led there."""
-        call = replace(call, hunts=live_hunt(call, channels))
+        call = replace(call, hunts=live_hunt(call, channels), placed=True)
         self._tracker.adopt(call, lead_channel=channels[call.id].name)
         self._tell(call, channels)
 

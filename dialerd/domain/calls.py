@@ -54,6 +54,8 @@ class Call:
     """Agent hunts started so far; the running one is the last."""
     hunting: bool = False
     """Whether that hunt's leg lives: rings agents, or has been joined with the lead."""
+    placed: bool = False
+    """Whether Asterisk is known to have made the lead's channel."""
     stop_requested: bool = False
     outcome: Outcome | None = None
     cause: int | None = None
@@ -94,6 +96,11 @@ class LiveChannel:
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ChannelMade:
+    """Asterisk has made the lead's channel: from now on the call may have reached the network."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,11 @@ class LeadLeft:
 
 
 @dataclass(frozen=True)
+class DialFailed:
+    """Asterisk's dialing is over without an answer. Either a channel has told, or will tell, its end; or there never was one."""
+
+
+@dataclass(frozen=True)
 class DialRefused:
     """Certain: the call was not placed."""
 
@@ -191,7 +203,8 @@ class StopRequested:
 
 
 CallEvent = (
-    LeadRang
+    ChannelMade
+    | LeadRang
     | LeadAnswered
     | LeadHeld
     | LeadQueued
@@ -204,6 +217,7 @@ CallEvent = (
     | HuntFound
     | AgentDialTimedOut
     | LeadLeft
+    | DialFailed
     | DialRefused
     | Vanished
     | StopRequested

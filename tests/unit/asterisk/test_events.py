@@ -12,7 +12,8 @@ from dialerd.domain.calls import (
     AgentRang,
     AgentRangOut,
     CallEvent,
-    DialRefused,
+    ChannelMade,
+    DialFailed,
     HuntEnded,
     LeadAnswered,
     LeadHeld,
@@ -56,11 +57,19 @@ def heard(recording: str) -> list[CallEvent]:
 @pytest.mark.parametrize(
     ("recording", "events"),
     [
-        ("busy", [LeadLeft(cause=17, tech_cause="486")]),
-        ("ring-timeout", [LeadRang(), LeadLeft(cause=19, tech_cause="480")]),
+        ("busy", [ChannelMade(), LeadLeft(cause=17, tech_cause="486")]),
+        ("ring-timeout", [ChannelMade(), LeadRang(), LeadLeft(cause=19, tech_cause="480")]),
         (
             "answered-lead-with-hunt-and-bridge",
-            [LeadRang(), LeadAnswered(), AgentRang(AGENT), AgentConnected(AGENT, 1), LeadLeft(cause=16), HuntEnded(1)],
+            [
+                ChannelMade(),
+                LeadRang(),
+                LeadAnswered(),
+                AgentRang(AGENT),
+                AgentConnected(AGENT, 1),
+                LeadLeft(cause=16),
+                HuntEnded(1),
+            ],
         ),
         (
             "agent-rejects-then-hunt-runs-out",
@@ -69,7 +78,15 @@ def heard(recording: str) -> list[CallEvent]:
         ("hunt-cancelled", [AgentRang(AGENT), HuntEnded(1)]),
         (
             "daemon-away",
-            [LeadRang(), LeadAnswered(), LeadQueued(), AgentRang(AGENT), AgentConnected(AGENT, 0), LeadLeft(cause=16)],
+            [
+                ChannelMade(),
+                LeadRang(),
+                LeadAnswered(),
+                LeadQueued(),
+                AgentRang(AGENT),
+                AgentConnected(AGENT, 0),
+                LeadLeft(cause=16),
+            ],
         ),
         ("caller-joins-and-leaves-queue", []),
     ],
@@ -128,8 +145,8 @@ def failure(of: object, response: str = "Failure") -> dict[str, str]:
     return {"ActionID": str(of), "Response": response, "Reason": "0", "Uniqueid": str(of)}
 
 
-def test_a_dial_that_failed_before_there_was_a_channel_was_refused() -> None:
-    assert read(a_reader(), "OriginateResponse", **failure(ATTEMPT)) == DialRefused()
+def test_a_dial_that_failed_before_a_channel_was_heard_of_has_failed() -> None:
+    assert read(a_reader(), "OriginateResponse", **failure(ATTEMPT)) == DialFailed()
 
 
 def test_a_hunt_that_failed_before_there_was_a_channel_has_ended() -> None:

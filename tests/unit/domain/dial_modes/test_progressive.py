@@ -1,5 +1,6 @@
 """Progressive: the lead first; an agent is rung through the bound queue when the lead has answered."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,8 @@ from dialerd.domain.calls import (
     Call,
     CallCommand,
     CallEvent,
+    ChannelMade,
+    DialFailed,
     DialRefused,
     HangUpHunt,
     HangUpLead,
@@ -33,7 +36,7 @@ from dialerd.domain.calls import (
     Vanished,
 )
 from dialerd.domain.dial_modes import DIAL_MODES
-from dialerd.domain.dial_modes.progressive import step
+from dialerd.domain.dial_modes.progressive import NEWS_DELAY, step
 from dialerd.domain.outcomes import Outcome
 from tests.factories import (
     ANNA,
@@ -123,6 +126,24 @@ def test_a_call_that_nobody_answers_ends_as_its_cause_says(call: Call, cause: in
 def test_a_dial_that_was_refused_was_never_placed() -> None:
     call, commands = play(a_call(), DialRefused())
     assert (call.state, call.outcome, commands) == (AttemptState.ENDED, Outcome.NOT_PLACED, [])
+
+
+def test_a_dial_that_failed_without_a_channel_was_never_placed_if_none_is_heard_of_for_a_while() -> None:
+    call, commands = play(a_call(), DialFailed())
+    assert (call.state, commands) == (AttemptState.DIALING, [Remind(after=NEWS_DELAY, event=DialRefused())])
+    assert play(call, DialRefused())[0].outcome is Outcome.NOT_PLACED
+
+
+def test_a_failure_that_overtakes_the_news_of_its_channel_is_no_refusal() -> None:
+    """Seen at fifty calls a second to busy leads: taken for calls that never left, they were dialed again after five seconds."""
+    call, _ = play(a_call(), DialFailed(), ChannelMade(), LeadLeft(cause=17))
+    assert call.outcome is Outcome.BUSY
+    made, _ = play(a_call(), DialFailed(), ChannelMade(), DialRefused())
+    assert made.state is AttemptState.DIALING
+
+
+def test_a_dial_that_failed_with_a_channel_waits_for_the_end_of_that() -> None:
+    assert play(replace(a_call(), placed=True), DialFailed()) == (replace(a_call(), placed=True), [])
 
 
 def test_a_phone_that_rings_was_not_refused() -> None:

@@ -16,6 +16,8 @@ from dialerd.domain.calls import (
     Call,
     CallCommand,
     CallEvent,
+    ChannelMade,
+    DialFailed,
     DialRefused,
     HangUpHunt,
     HangUpLead,
@@ -44,7 +46,19 @@ FORWARD = list(AttemptState)
 hunts = st.integers(1, 3)
 agents = st.sampled_from([ANNA, BEN])
 while_it_lives: st.SearchStrategy[CallEvent] = st.one_of(
-    st.sampled_from([LeadRang(), LeadAnswered(), LeadHeld(), LeadHeld(), LeadQueued(), LegsJoined(), StopRequested()]),
+    st.sampled_from(
+        [
+            ChannelMade(),
+            DialFailed(),
+            LeadRang(),
+            LeadAnswered(),
+            LeadHeld(),
+            LeadHeld(),
+            LeadQueued(),
+            LegsJoined(),
+            StopRequested(),
+        ]
+    ),
     st.builds(AgentRang, agents),
     st.builds(AgentRangOut, agents),
     st.builds(AgentAnswered, hunts),
