@@ -51,11 +51,15 @@ async def _staff(lab: Lab) -> None:
         await lab.queue_add(f"q{index % QUEUES + 1}", str(1001 + index))
 
 
-def _share(calls: Sequence[FarEndCall], rate: int) -> float:
-    """What part of the calls that were due in the time were seen by the far end in that time."""
-    first = min(call.invite for call in calls)
-    in_time = sum((call.invite - first).total_seconds() <= SECONDS for call in calls)
-    return round(in_time / (rate * SECONDS), 4)
+def _share(lists: Sequence[Sequence[str]], calls: Sequence[FarEndCall]) -> float:
+    """What part of the calls the far end saw in their time: each list's begins with its first call, for campaigns do not start in the
+    same instant."""
+    invited = {call.dialed: call.invite for call in calls}
+    in_time = 0
+    for numbers_of_list in lists:
+        seen = [invited[number[1:]] for number in numbers_of_list if number[1:] in invited]
+        in_time += sum((moment - min(seen)).total_seconds() <= SECONDS for moment in seen)
+    return round(in_time / sum(map(len, lists)), 4)
 
 
 async def _bare(lab: Lab, rate: int) -> float:
@@ -64,14 +68,15 @@ async def _bare(lab: Lab, rate: int) -> float:
     loop = asyncio.get_running_loop()
     start = loop.time()
     dialing = []
-    for index, number in enumerate(islice(numbers(BUSY), rate * SECONDS)):
+    leads = list(islice(numbers(BUSY), rate * SECONDS))
+    for index, number in enumerate(leads):
         await asyncio.sleep(start + index / rate - loop.time())
         dialing.append(asyncio.create_task(_originate(ami, number)))
     await asyncio.gather(*dialing)
     await lab.wait_for(lambda: len(lab.calls("lead")) >= rate * SECONDS * ENOUGH, timeout_s=30)
     await lab.wait_for(lab.is_silent, timeout_s=30)
     await ami.close()
-    return _share(lab.calls("lead"), rate)
+    return _share([leads], lab.calls("lead"))
 
 
 async def _originate(ami: Ami, number: str) -> None:
@@ -94,6 +99,7 @@ async def _dialerd(lab: Lab, daemon: Daemon, rate: int) -> float:
     supply = numbers(BUSY)
     names = [f"rate-{rate}-{index}" for index in range(math.ceil(rate / PER_CAMPAIGN))]
     each = rate / len(names)
+    lists = []
     for index, name in enumerate(names):
         queue = f"q{index % QUEUES + 1}"
         await daemon.cli(
@@ -101,7 +107,8 @@ async def _dialerd(lab: Lab, daemon: Daemon, rate: int) -> float:
             *("--concurrency", "50", "--max-attempts", "1"),
         )
         share = rate * SECONDS // len(names) + (index < rate * SECONDS % len(names))
-        await daemon.import_leads(name, islice(supply, share))
+        lists.append(list(islice(supply, share)))
+        await daemon.import_leads(name, lists[-1])
     await asyncio.gather(*(daemon.cli("campaign", "start", name) for name in names))
     await lab.wait_for(lambda: len(lab.calls("lead")) >= rate * SECONDS, timeout_s=60)
-    return _share(lab.calls("lead"), rate)
+    return _share(lists, lab.calls("lead"))
