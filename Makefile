@@ -28,8 +28,16 @@ setup: $(READY) ## Make the virtual environment and install everything the lock 
 demo: $(READY) ## Dial the sample list through a real Asterisk, judged by the carrier's records (SUMMARY=file.json: numbers too)
 	$(BIN)/python docker/demo.py
 
+# Tests of TLS make their certificates with it; a bare Debian may not have it.
+.PHONY: openssl
+openssl:
+	@command -v openssl >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+	    || { echo 'The tests need openssl: install it' >&2; exit 1; }; \
+	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openssl; }
+
 .PHONY: test
-test: lint ## Everything: set-up, style, types, import contracts, then all tests (starts the laboratory itself)
+test: openssl lint ## Everything: set-up, style, types, import contracts, then all tests (starts the laboratory itself)
 	$(BIN)/python -m pytest tests/unit tests/integration -n auto
 	$(BIN)/python -m pytest tests/acceptance -n $(LABS)
 
