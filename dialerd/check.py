@@ -14,11 +14,12 @@ import aiohttp
 
 from dialerd.asterisk import variables
 from dialerd.asterisk.ami import Ami, AmiItem, AmiLinkUp, AmiRefused
-from dialerd.daemon import ami_settings, database
+from dialerd.daemon import ami_settings
 from dialerd.domain.campaigns import CampaignStatus
 from dialerd.errors import AsteriskUnavailable, DialerdError
 from dialerd.settings import AriSettings, Settings
 from dialerd.store.campaigns import CampaignStore
+from dialerd.store.embedded import database
 from dialerd.store.nodes import NodeStore
 from dialerd.store.pool import Pool, connect
 from dialerd.store.schema import missing_migrations
@@ -64,7 +65,7 @@ async def _look_at_database(settings: Settings, queues: set[str]) -> AsyncIterat
     """Puts the queues of the campaigns that are not over into `queues`."""
     which = "its own" if settings.database.dsn is None else "as configured"
     try:
-        async with database(settings) as dsn, _connected(dsn) as pool:
+        async with database(settings.database) as dsn, _connected(dsn) as pool:
             yield Verdict(what="database", ok=True, says=f"reached ({which})")
             missing = await missing_migrations(pool)
             yield _judge_schema(missing)

@@ -3,8 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -29,7 +28,7 @@ from dialerd.settings import Settings
 from dialerd.store.activity import ActivityStore
 from dialerd.store.attempts import AttemptStore
 from dialerd.store.campaigns import CampaignStore
-from dialerd.store.embedded import embedded_postgres
+from dialerd.store.embedded import database
 from dialerd.store.migrate import migrate
 from dialerd.store.nodes import NodeStore
 from dialerd.store.pool import Pool, connect, listen
@@ -46,7 +45,7 @@ PARTITIONS_S = 12 * 3600.0
 async def run(settings: Settings) -> None:
     """Dial until SIGTERM or SIGINT. Raises SettingsError, before anything is started, if the settings cannot work."""
     settings.require_asterisk()
-    async with database(settings) as dsn:
+    async with database(settings.database) as dsn:
         await migrate(dsn)
         pool = await connect(dsn, max_connections=settings.database.pool_size)
         try:
@@ -54,16 +53,6 @@ async def run(settings: Settings) -> None:
                 await _Daemon(settings, dsn, pool, tasks).live()
         finally:
             pool.terminate()
-
-
-@asynccontextmanager
-async def database(settings: Settings) -> AsyncIterator[str]:
-    """The configured Postgres, else one of our own for as long as we live."""
-    if settings.database.dsn is not None:
-        yield settings.database.dsn.get_secret_value()
-        return
-    async with embedded_postgres(settings.database.state_dir) as dsn:
-        yield dsn
 
 
 class _Daemon:

@@ -41,16 +41,6 @@ class IllegalTransition(DialerdError):
         self.event = event
 
 
-class InvalidLead(DialerdError):
-    """A row of a lead source is not a lead. Report it, and go on with the next row."""
-
-    def __init__(self, row: int, column: str, why: str) -> None:
-        super().__init__(f"row {row}, {column}: {why}")
-        self.row = row
-        self.column = column
-        self.why = why
-
-
 class StoreUnavailable(DialerdError):
     """The database cannot be reached, or cannot write. Wait, and try again."""
 

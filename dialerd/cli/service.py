@@ -7,9 +7,10 @@ import typer
 
 from dialerd.cli.console import AsJson, complain, out, plain, print_json, say
 from dialerd.cli.doors import FAILED, is_foreseen, tell
-from dialerd.cli.session import database, session_of
+from dialerd.cli.session import session_of
 from dialerd.log import configure
 from dialerd.settings import Settings
+from dialerd.store.embedded import database
 from dialerd.store.migrate import migrate as apply_migrations
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ def migrate(context: typer.Context) -> None:
     settings = session_of(context).settings
 
     async def work() -> list[str]:
-        async with database(settings, migrated=False) as dsn:
+        async with database(settings.database) as dsn:
             return await apply_migrations(dsn)
 
     applied = asyncio.run(work())

@@ -19,7 +19,7 @@ from dialerd.store.activity import ActivityStore
 from dialerd.store.caller_ids import CallerIdStore
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.dnc import DncStore
-from dialerd.store.embedded import embedded_postgres
+from dialerd.store.embedded import database
 from dialerd.store.leads import LeadStore
 from dialerd.store.migrate import migrate
 from dialerd.store.pool import Pool, connect
@@ -98,23 +98,11 @@ def in_store(context: typer.Context, work: Callable[[Stores], Awaitable[T]]) -> 
 
 
 @asynccontextmanager
-async def database(settings: Settings, *, migrated: bool = True) -> AsyncIterator[str]:
-    """The DSN of the configured database, or of our own: that of the running daemon, else one for this command.
-
-    Our own is brought up to date without being asked; a configured one is its administrator's.
-    """
-    if settings.database.dsn is not None:
-        yield settings.database.dsn.get_secret_value()
-        return
-    async with embedded_postgres(settings.database.state_dir) as dsn:
-        if migrated:
-            await migrate(dsn)
-        yield dsn
-
-
-@asynccontextmanager
 async def open_stores(settings: Settings, account: str) -> AsyncIterator[Stores]:
-    async with database(settings) as dsn:
+    """Our own database is brought up to date without being asked; a configured one is its administrator's."""
+    async with database(settings.database) as dsn:
+        if settings.database.dsn is None:
+            await migrate(dsn)
         pool = await connect(dsn, max_connections=2, application_name="dialerd command")
         try:
             if await missing_migrations(pool):

@@ -23,6 +23,7 @@ import asyncpg
 import structlog
 
 from dialerd.errors import DialerdError, SettingsError, StoreUnavailable
+from dialerd.settings import DatabaseSettings
 from dialerd.store.postgres_binaries import Binaries, copied_to, find_binaries
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,19 @@ SOCKET_LIMIT = 107
 
 _SOCKET_NAME = ".s.PGSQL.5432"
 _SAFETY = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+@asynccontextmanager
+async def database(settings: DatabaseSettings) -> AsyncIterator[str]:
+    """The DSN of the configured database, else of one of our own: that of a running dialerd, or one for as long as we live.
+
+    Raises what `embedded_postgres` raises.
+    """
+    if settings.dsn is not None:
+        yield settings.dsn.get_secret_value()
+        return
+    async with embedded_postgres(settings.state_dir) as dsn:
+        yield dsn
 
 
 @asynccontextmanager
