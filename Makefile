@@ -52,6 +52,10 @@ lint: $(READY) ## Style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+.PHONY: docs
+docs: $(READY) ## Print the diagrams in docs/ anew from the tables in dialerd/domain
+	$(BIN)/python docs/print_lives.py > docs/lives.md
+
 .PHONY: bench
 bench: $(READY) ## Measure throughput and latency
 	$(BIN)/python -m tests.benchmarks

@@ -97,11 +97,14 @@ class LeadRow:
     cooloff_s: int | None = None
     cooloff_2nd_s: int | None = None
     cooloff_3rd_s: int | None = None
+    held_by: str | None = None
+    """The rule that ended it, if one did."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptRow:
     lead_id: int
+    number: str
     ordinal: int
     opened_at: datetime
     answered_at: datetime | None
@@ -258,9 +261,21 @@ class _Case:
         return [(caller.answer, self._wait_end(caller)) for caller in callers if caller.answer]
 
     @cached_property
+    def _in_order(self) -> list[AttemptRow]:
+        return sorted(self.attempts, key=lambda attempt: (attempt.opened_at, attempt.ordinal))
+
+    @cached_property
     def attempts_of(self) -> Mapping[int, list[AttemptRow]]:
-        rows = sorted(self.attempts, key=lambda attempt: (attempt.opened_at, attempt.ordinal))
-        return _grouped(rows, lambda attempt: attempt.lead_id)
+        return _grouped(self._in_order, lambda attempt: attempt.lead_id)
+
+    def calls_to(self, lead: LeadRow) -> list[FarEndCall]:
+        """At whichever of its numbers it was called, or was not to be."""
+        numbers = {
+            _digits(number) for number in (lead.number, *(row.number for row in self.attempts_of.get(lead.id, [])))
+        }
+        return sorted(
+            (call for number in numbers for call in self.invites_to.get(number, [])), key=lambda call: call.invite
+        )
 
     @cached_property
     def lead_of(self) -> Mapping[int, LeadRow]:
@@ -271,7 +286,7 @@ class _Case:
         """Each attempt with its INVITEs, and the INVITEs that belong to no attempt."""
         found: dict[int, list[FarEndCall]] = defaultdict(list)
         strays = []
-        rows = {_digits(lead.number): self.attempts_of.get(lead.id, []) for lead in self.leads}
+        rows = _grouped(self._in_order, lambda attempt: _digits(attempt.number))
         for call in self.invites:
             attempt = _opened_last(rows.get(_digits(call.dialed), []), call.invite)
             strays.append(call) if attempt is None else found[id(attempt)].append(call)
@@ -453,7 +468,7 @@ def _concurrency(case: _Case) -> Iterator[Violation]:
 def _attempts(case: _Case) -> Iterator[Violation]:
     for lead in case.leads:
         limit = case.rules.max_attempts if lead.max_attempts is None else lead.max_attempts
-        calls = case.invites_to.get(_digits(lead.number), [])
+        calls = case.calls_to(lead)
         if len(calls) > limit:
             over = calls[limit]
             yield _at(over, f"INVITE {limit + 1} to {_masked(lead.number)} at {_time(over.invite)}, of {limit} allowed")
@@ -519,7 +534,8 @@ def _state(case: _Case, lead: LeadRow) -> Iterator[Violation]:
     if (lead.state == "success") != ("connected" in outcomes[-1:]):
         last = outcomes[-1] if outcomes else "none"
         yield Violation(at=None, what=f"{_masked(lead.number)} is {lead.state}, but its last outcome is {last}")
-    if lead.state == "blocked" and _digits(lead.number) not in {_digits(entry.number) for entry in case.dnc}:
+    listed = {_digits(entry.number) for entry in case.dnc}
+    if lead.state == "blocked" and lead.held_by in ("dnc", None) and _digits(lead.number) not in listed:
         yield Violation(at=None, what=f"{_masked(lead.number)} is blocked, but on no list")
 
 

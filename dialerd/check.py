@@ -5,7 +5,7 @@ It looks and does not touch: no call, no change, and no Stasis application, whic
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,9 +14,11 @@ import aiohttp
 
 from dialerd.asterisk import variables
 from dialerd.asterisk.ami import Ami, AmiItem, AmiLinkUp, AmiRefused
+from dialerd.compliance import profiles
 from dialerd.daemon import ami_settings
-from dialerd.domain.campaigns import CampaignStatus
-from dialerd.errors import AsteriskUnavailable, DialerdError
+from dialerd.domain.campaigns import Campaign, CampaignStatus
+from dialerd.domain.compliance import Profile, contradictions
+from dialerd.errors import AsteriskUnavailable, DialerdError, SettingsError
 from dialerd.settings import AriSettings, Settings
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.embedded import database
@@ -37,6 +39,7 @@ _ALWAYS_SAFE = 22
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 _DONE = frozenset({CampaignStatus.COMPLETED, CampaignStatus.CANCELLED})
+_DIALED = frozenset({CampaignStatus.SCHEDULED, CampaignStatus.RUNNING})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +53,11 @@ class Verdict:
 
 async def check(settings: Settings) -> AsyncIterator[Verdict]:
     """One thing after the other, as soon as it is known. What stands on something that failed is not looked at."""
-    queues: set[str] = set()
-    async for verdict in _look_at_database(settings, queues):
+    campaigns: list[Campaign] = []
+    async for verdict in _look_at_database(settings, campaigns):
         yield verdict
-    async for verdict in _look_at_manager(settings, queues):
+    yield _look_at_profiles(settings, campaigns)
+    async for verdict in _look_at_manager(settings, {campaign.settings.queue for campaign in campaigns}):
         yield verdict
     yield await _look_at_rest(settings.ari)
 
@@ -61,8 +65,8 @@ async def check(settings: Settings) -> AsyncIterator[Verdict]:
 # --- the database -----------------------------------------------------------------------------------------------------
 
 
-async def _look_at_database(settings: Settings, queues: set[str]) -> AsyncIterator[Verdict]:
-    """Puts the queues of the campaigns that are not over into `queues`."""
+async def _look_at_database(settings: Settings, campaigns: list[Campaign]) -> AsyncIterator[Verdict]:
+    """Puts the campaigns that are not over into `campaigns`."""
     which = "its own" if settings.database.dsn is None else "as configured"
     try:
         async with database(settings.database) as dsn, _connected(dsn) as pool:
@@ -71,7 +75,7 @@ async def _look_at_database(settings: Settings, queues: set[str]) -> AsyncIterat
             yield _judge_schema(missing)
             yield _judge_clock(await NodeStore(pool).clock_difference())
             if not missing:
-                queues |= await _bound_queues(pool)
+                campaigns += await _campaigns(pool)
     except DialerdError as trouble:
         yield Verdict(what="database", ok=False, says=f"{trouble}; look at database.dsn, or whether Postgres runs")
 
@@ -97,9 +101,37 @@ def _judge_clock(difference: timedelta) -> Verdict:
     return Verdict(what="clock", ok=False, says=f"{apart}: set both by NTP")
 
 
-async def _bound_queues(pool: Pool) -> set[str]:
-    overviews = await CampaignStore(pool).list()
-    return {one.campaign.settings.queue for one in overviews if one.campaign.status not in _DONE}
+async def _campaigns(pool: Pool) -> Sequence[Campaign]:
+    overviews = await CampaignStore(pool, {}).list()
+    return [one.campaign for one in overviews if one.campaign.status not in _DONE]
+
+
+# --- what campaigns ask for -------------------------------------------------------------------------------------------
+
+
+def _look_at_profiles(settings: Settings, campaigns: Sequence[Campaign]) -> Verdict:
+    try:
+        return _judge_profiles(campaigns, profiles(settings.compliance.profile_file))
+    except SettingsError as trouble:
+        return Verdict(what="compliance profiles", ok=False, says=str(trouble))
+
+
+def _judge_profiles(campaigns: Sequence[Campaign], known: Mapping[str, Profile]) -> Verdict:
+    """A campaign without a profile that is known is not dialed; one that contradicts its profile cannot be started again."""
+    wrong = [sentence for campaign in campaigns if (sentence := _profile_trouble(campaign, known))]
+    return Verdict(
+        what="compliance profiles", ok=not wrong, says="; ".join(wrong) or f"{', '.join(sorted(known))} known"
+    )
+
+
+def _profile_trouble(campaign: Campaign, known: Mapping[str, Profile]) -> str:
+    name, profile = campaign.settings.name, known.get(campaign.profile)
+    if profile is None:
+        return (
+            f"{name} asks for {campaign.profile}, which is not known: set compliance.profile_file, or edit the campaign"
+        )
+    against = contradictions(profile, campaign.settings, campaign.account) if campaign.status in _DIALED else ()
+    return f"{name} is not as {profile.id} demands: {', '.join(against)}" if against else ""
 
 
 # --- Asterisk's manager interface -------------------------------------------------------------------------------------

@@ -17,11 +17,13 @@ from dialerd.asterisk.listener import AmiNews, AriNews, Listener
 from dialerd.asterisk.queue_monitor import QueueMonitor
 from dialerd.asterisk.telephony import Telephony, TrunkSettings
 from dialerd.clock import SYSTEM_CLOCK
+from dialerd.compliance import profiles as load_profiles
 from dialerd.dialer.call_tracker import CallTracker
 from dialerd.dialer.campaign_runner import RunnerParts
 from dialerd.dialer.pacer import Pacer
 from dialerd.dialer.rescuer import Rescuer
 from dialerd.dialer.supervisor import Supervisor
+from dialerd.dialer.trunk import Trunk
 from dialerd.errors import DialerdError
 from dialerd.metrics import Metrics
 from dialerd.settings import Settings
@@ -66,8 +68,9 @@ class _Daemon:
         self._eternal: list[asyncio.Task[None]] = []
         self._database_up = True
         self.metrics = Metrics()
-        self.campaigns = CampaignStore(pool)
-        self.attempts = AttemptStore(pool)
+        profiles = load_profiles(settings.compliance.profile_file)
+        self.campaigns = CampaignStore(pool, profiles)
+        self.attempts = AttemptStore(pool, profiles)
         self.nodes = NodeStore(pool)
         self.activity = ActivityStore(pool)
         self.ami_news: asyncio.Queue[AmiNews] = asyncio.Queue(NEWS_QUEUE)
@@ -77,11 +80,13 @@ class _Daemon:
         self.reader = EventReader()
         self.queues = QueueMonitor(now=clock.monotonic)
         self.telephony = Telephony(self.ami, self.ari, self.reader, app=settings.ari.app, trunk=_trunk(settings))
+        trunk = Trunk(clock)
         self.tracker = CallTracker(
             attempts=self.attempts,
             telephony=self.telephony,
             clock=clock,
             publish=self.metrics.observe,
+            trunk=trunk,
             on_change=self._calls_changed,
             tasks=tasks,
         )
@@ -100,6 +105,7 @@ class _Daemon:
             attempts=self.attempts,
             queues=self.queues,
             tracker=self.tracker,
+            trunk=trunk,
             pacer=Pacer(node_calls_per_second=settings.trunk.max_calls_per_second, now=clock.monotonic()),
             clock=clock,
             publish=self.metrics.observe,
@@ -199,6 +205,7 @@ class _Daemon:
         while True:
             try:
                 await self.nodes.heartbeat(node)
+                await self.nodes.note_queues(self.queues.names())
                 self._database_up = True
             except DialerdError as trouble:
                 self._database_up = False

@@ -76,6 +76,14 @@ class InvalidCampaign(DialerdError):
         self.problems = tuple(problems)
 
 
+class InvalidAccount(DialerdError):
+    """What an account is to say cannot be used; nothing was stored. `problems` are sentences, one for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("the account cannot be set so: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
 class StartRefused(DialerdError):
     """The campaign cannot start yet. `reasons` are all there are, so that they can be mended in one go."""
 

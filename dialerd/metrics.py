@@ -6,7 +6,8 @@
 | dialerd_calls_ended_total | campaign, dial_mode, outcome | ended calls; connected, abandoned, hung_up: answered |
 | dialerd_calls_in_flight | campaign, state | calls now, by where they are |
 | dialerd_calls_rescued_total | result | found by a look at Asterisk: adopted, or lost (their end was not seen) |
-| dialerd_leads_blocked_total | campaign | leads that a do-not-call list stopped at the moment of dialing |
+| dialerd_leads_passed_over_total | campaign, rule | leads that a rule stopped at the moment of dialing; rule dnc: do-not-call blocks |
+| dialerd_leads_held | campaign, rule | leads that each rule holds back, or has ended, as last counted |
 | dialerd_campaign_held | campaign, reason | 1 for the rule that stands in the way of the next call (at full pace: pace) |
 | dialerd_decision_seconds | | claim, rules and row of one call |
 | dialerd_answer_to_agent_ringing_seconds | campaign | from the lead's answer to the agent's phone ringing |
@@ -47,7 +48,8 @@ from dialerd.domain.activity import (
     CampaignClosed,
     CampaignHeld,
     Fact,
-    LeadBlocked,
+    LeadPassedOver,
+    LeadsHeld,
 )
 from dialerd.domain.calls import AttemptState, Call
 from dialerd.domain.pacing import HoldReason
@@ -74,7 +76,9 @@ class Metrics:
         self._placed = self._counter("calls_placed", "Calls handed to Asterisk", "campaign", "dial_mode")
         self._ended = self._counter("calls_ended", "Calls that ended", "campaign", "dial_mode", "outcome")
         self._rescued = self._counter("calls_rescued", "Calls found by a look at Asterisk", "result")
-        self._blocked = self._counter("leads_blocked", "Leads stopped by a do-not-call list", "campaign")
+        self._passed = self._counter("leads_passed_over", "Leads stopped by a rule", "campaign", "rule")
+        self._leads_held = self._gauge("leads_held", "Leads that a rule holds back", "campaign", "rule")
+        self._holding: dict[int, set[str]] = {}
         self._held = self._gauge("campaign_held", "Which rule stands in the way of the next call", "campaign", "reason")
         self._decision = self._histogram("decision_seconds", "Claim, rules and row of one call", SHORT)
         self._waits = {
@@ -113,8 +117,10 @@ class Metrics:
                 self._waits[type(fact)].labels(fact.campaign_id).observe(fact.after_answer_s)
             case CallEnded():
                 self._count_ended(fact)
-            case LeadBlocked():
-                self._blocked.labels(fact.campaign_id).inc()
+            case LeadPassedOver():
+                self._passed.labels(fact.campaign_id, fact.rule).inc()
+            case LeadsHeld():
+                self._show_held_leads(fact)
             case CampaignHeld():
                 self._show_hold(fact)
             case CampaignClosed():
@@ -143,10 +149,19 @@ class Metrics:
         for reason in HoldReason:
             self._held.labels(fact.campaign_id, reason).set(reason is fact.reason)
 
+    def _show_held_leads(self, fact: LeadsHeld) -> None:
+        """A rule that has let go of its leads shows a zero, as long as the campaign is run here."""
+        seen = self._holding.setdefault(fact.campaign_id, set())
+        seen.update(fact.leads)
+        for rule in seen:
+            self._leads_held.labels(fact.campaign_id, rule).set(fact.leads.get(rule, 0))
+
     def _forget(self, campaign_id: int) -> None:
         """Gauges of a campaign that is not run here say nothing any more; what was counted stays counted."""
         self._open_campaigns.discard(campaign_id)
-        self._held.remove_by_labels({"campaign": str(campaign_id)})
+        self._holding.pop(campaign_id, None)
+        for gauge in (self._held, self._leads_held):
+            gauge.remove_by_labels({"campaign": str(campaign_id)})
 
     def _counter(self, name: str, says: str, *labels: str) -> Counter:
         return Counter(f"dialerd_{name}", says, labels, registry=self.registry)

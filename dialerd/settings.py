@@ -19,8 +19,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pytz
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -174,18 +182,45 @@ class LogSettings(_Group):
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
 
 
-class AccountSettings(_Group):
-    default_region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
-    """Country (ISO 3166, e.g. GB) of numbers that are written without one. Unset: what the account's row says."""
-    time_zone: str | None = None
-    """Zone (IANA, e.g. Europe/Berlin) in which times are shown and schedules are meant. Unset: the account's row."""
+class CrmSettings(_Group):
+    secrets: dict[Annotated[str, Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$", max_length=64)], SecretStr] = Field(
+        default_factory=dict
+    )
+    """What `{secret:NAME}` in a header stands for. Best given as systemd credential `crm__secrets__name`."""
+    allowed_networks: tuple[IPvAnyNetwork, ...] = ()
+    """Networks (CIDR) that may be asked although they are private, like 10.20.0.0/24. Others than public ones may not."""
+    tls_ca: Path | None = None
+    """Certificates to trust (PEM), where a CRM's is not signed by one that the system trusts."""
+    connect_timeout: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(minutes=1))] = timedelta(seconds=10)
+    idle_timeout: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(minutes=5))] = timedelta(seconds=30)
+    """Longest silence of a CRM, before its answer and within it."""
+    timeout: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(minutes=9))] = timedelta(minutes=2)
+    """What a CRM may take for all pages of a sync together, retries too. An upload has ten minutes in the database."""
+    tries: Annotated[int, Field(ge=1, le=10)] = 3
+    """How often a page is asked for that does not come. Only by GET: whether a POST was carried out is not known."""
+    longest_wait: Annotated[Length, Field(ge=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=30)
+    """Longest pause before the next try. A CRM that asks for more (Retry-After) is left alone."""
+    max_answer_mb: Annotated[int, Field(ge=1, le=256)] = 32
+    """Megabytes of one page, uncompressed. In memory a hostile one takes twenty times as much."""
+    max_total_mb: Annotated[int, Field(ge=1, le=4096)] = 256
+    """Megabytes of all pages of a sync, uncompressed."""
+    max_depth: Annotated[int, Field(ge=2, le=200)] = 32
+    """Lists and objects within one another."""
+    max_leads: Annotated[int, Field(ge=1, le=1_000_000)] = 200_000
+    """Leads of a sync, as many as an upload may have."""
+    max_pages: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """Pages of a sync. What has more is more likely to go round in a circle."""
 
-    @field_validator("time_zone")
+    @field_validator("secrets", mode="before")
     @classmethod
-    def _is_known(cls, zone: str | None) -> str | None:
-        if zone is not None and zone not in pytz.all_timezones_set:
-            raise ValueError("a zone of the IANA database, like Europe/Berlin")
-        return zone
+    def _named_alike(cls, secrets: object) -> object:
+        # The environment writes names in capitals, credentials as they are: a header means the same one by either.
+        return {str(name).lower(): secret for name, secret in secrets.items()} if isinstance(secrets, dict) else secrets
+
+
+class ComplianceSettings(_Group):
+    profile_file: Path | None = None
+    """A compliance profile of one's own (TOML, see docs/compliance.md), beside those that dialerd brings along."""
 
 
 class Settings(BaseSettings):
@@ -200,7 +235,8 @@ class Settings(BaseSettings):
     dialer: DialerSettings = Field(default_factory=DialerSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     log: LogSettings = Field(default_factory=LogSettings)
-    account: AccountSettings = Field(default_factory=AccountSettings)
+    compliance: ComplianceSettings = Field(default_factory=ComplianceSettings)
+    crm: CrmSettings = Field(default_factory=CrmSettings)
 
     @classmethod
     def settings_customise_sources(

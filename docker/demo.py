@@ -471,10 +471,10 @@ async def database_of(dialerd: Dialerd) -> "AsyncIterator[asyncpg.Connection[asy
 async def collect(lab: Lab, dialerd: Dialerd, allowed: Sequence[Span]) -> Evidence:
     async with database_of(dialerd) as database:
         leads = await database.fetch(
-            "SELECT id, number, state::text, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s FROM leads"
+            "SELECT id, number, state::text, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, held_by FROM leads"
         )
         attempts = await database.fetch(
-            "SELECT lead_id, ordinal, opened_at, answered_at, ended_at, outcome::text FROM attempts"
+            "SELECT lead_id, number, ordinal, opened_at, answered_at, ended_at, outcome::text FROM attempts"
         )
         listed = await database.fetch("SELECT number, added_at FROM dnc_numbers")
     return Evidence(

@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from dialerd.domain.accounts import AccountRules
 from dialerd.domain.caller_id import CallerId, PoolNumber
 from dialerd.domain.calls import AttemptState, Call, DialMode
 from dialerd.domain.campaigns import Campaign, CampaignSettings, CampaignStatus
-from dialerd.domain.eligibility import Candidate
+from dialerd.domain.compliance import ANYWHERE, Profile
+from dialerd.domain.eligibility import Candidate, RecentCall, Terms
 from dialerd.domain.leads import Lead, LeadState, NewLead
+from dialerd.domain.outcomes import Outcome
 from dialerd.domain.pacing import Situation
 from dialerd.domain.queues import Agent, DeviceState, QueueSnapshot
 
@@ -53,12 +56,34 @@ def a_lead(**changes: Any) -> Lead:
         cooloff_s=None,
         cooloff_2nd_s=None,
         cooloff_3rd_s=None,
+        new_since=NOON,
     )
     return replace(plain, **changes)
 
 
 def a_candidate(**changes: Any) -> Candidate:
-    return replace(Candidate(lead=a_lead(), on_dnc_list=False), **changes)
+    return replace(Candidate(lead=a_lead()), **changes)
+
+
+def terms(**changes: Any) -> Terms:
+    """Of a campaign without windows, of an account in UTC, without a compliance profile."""
+    none = Profile(
+        id="none",
+        version="1",
+        title="none",
+        source=(),
+        verified_on=NOON.date(),
+        regions=(ANYWHERE,),
+        areas={},
+        rules=(),
+    )
+    return replace(Terms(settings=settings(), account=AccountRules(), profile=none), **changes)
+
+
+def a_recent_call(**changes: Any) -> RecentCall:
+    """An hour ago, of another lead, and in vain."""
+    plain = RecentCall(number="+12025550101", opened_at=later(-3600), outcome=Outcome.NO_ANSWER, lead_id=99)
+    return replace(plain, **changes)
 
 
 def a_caller_id(**changes: Any) -> CallerId:
@@ -128,8 +153,10 @@ def a_situation(**changes: Any) -> Situation:
     """A moment in which one more call may start."""
     plain = Situation(
         running=True,
+        opens_in=0.0,
         owns_lease=True,
         asterisk_up=True,
+        trunk_wait=0.0,
         queue_known=True,
         callers_waiting=0,
         spare_agent=True,

@@ -78,6 +78,10 @@ class QueueMonitor:
         """The queues that somebody dials for."""
         return [self.snapshot(name) for name, state in list(self._queues.items()) if state.watchers]
 
+    def names(self) -> list[str]:
+        """Every queue that Asterisk has; empty while that is not known."""
+        return [name for name, state in self._queues.items() if state.listed] if self._trusted else []
+
     # --- what keeps it true ---
 
     def begin_resync(self) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dialerd import __version__
-from dialerd.cli import accounts, campaigns, config, dnc, explain, leads, service, status
+from dialerd.cli import accounts, caller_ids, campaigns, compliance, config, crm, dnc, explain, leads, service, status
 from dialerd.cli.console import say
 from dialerd.cli.doors import Doors, tell
 from dialerd.cli.session import Session
@@ -28,9 +28,12 @@ for room in (service, status):
 for name, group in (
     ("campaign", campaigns.app),
     ("leads", leads.app),
+    ("crm", crm.app),
     ("dnc", dnc.app),
+    ("compliance", compliance.app),
     ("explain", explain.app),
     ("account", accounts.app),
+    ("caller-ids", caller_ids.app),
     ("config", config.app),
 ):
     app.add_typer(group, name=name)

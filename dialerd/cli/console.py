@@ -44,10 +44,11 @@ def complain(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, default=_jsonable, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.write(json.dumps(value, default=jsonable, ensure_ascii=False, indent=2) + "\n")
 
 
-def _jsonable(value: object) -> Any:
+def jsonable(value: object) -> Any:
+    """For json.dumps: what it does not know itself."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, datetime | date):

@@ -1,30 +1,49 @@
-"""`dialerd leads`: bring leads in, look at them, take them out, begin anew with some."""
+"""`dialerd leads`: bring leads in, look at them, take them and their calls out, begin anew with some, delete some."""
 
-import csv
+import asyncio
+import re
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Any, TextIO
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
 from dialerd.cli.console import AsJson, local, out, print_json, say, table
+from dialerd.cli.exports import Format, Output, OutputFormat, write_csv, write_json
 from dialerd.cli.options import HIGHEST_ID, CampaignRef, CsvFile, Encoding, Region
 from dialerd.cli.session import Stores, in_store
-from dialerd.cli.uploads import Finding, OnBadRows, Policy, Report, findings, good_rows, progress, tell, write_report
+from dialerd.cli.uploads import (
+    Finding,
+    OnBadRows,
+    Policy,
+    Report,
+    findings,
+    good_rows,
+    progress,
+    sha256_of,
+    tell,
+    write_report,
+)
 from dialerd.domain.leads import IN_FLIGHT, LeadState, NewLead
 from dialerd.domain.phone import mask
 from dialerd.errors import DialerdError, NotFound
 from dialerd.lead_sources.base import BadRow, GoodRow
-from dialerd.lead_sources.csv_file import COLUMNS, OURS, UTF_8, guarded, read_leads, sample_csv
-from dialerd.store.leads import ImportReport, LeadRecord
+from dialerd.lead_sources.csv_file import ALTERNATES, COLUMNS, OURS, read_leads, sample_csv
+from dialerd.lead_sources.csv_table import UTF_8, guarded
+from dialerd.store.activity import LoggedCall
+from dialerd.store.leads import Duplicates, ImportReport, LeadRecord
 
-app = typer.Typer(help="Import, list, export and reset the leads of a campaign.", no_args_is_help=True)
+app = typer.Typer(help="Import, list, export, reset and delete the leads of a campaign.", no_args_is_help=True)
 
 State = Annotated[LeadState | None, typer.Option(help="Only leads in this state.")]
+LeadIds = Annotated[
+    list[int] | None,
+    typer.Option("--lead", metavar="ID", min=1, max=HIGHEST_ID, help="This lead; can be given several times."),
+]
 LONGEST_LIST = 10_000
+_E164 = re.compile(r"\+?[0-9]+", re.ASCII)
 
 
 @app.command("import")
@@ -35,41 +54,56 @@ def import_file(
     region: Region = None,
     encoding: Encoding = UTF_8,
     on_bad_rows: OnBadRows = Policy.REFUSE,
+    duplicates: Annotated[
+        Duplicates,
+        typer.Option(
+            help="Numbers that the campaign has already: never = pass them over; always = make their leads new again with "
+            "the file's data; finished = the same, but only leads to which nothing happens any more."
+        ),
+    ] = Duplicates.NEVER,
+    again: Annotated[bool, typer.Option("--again", help="Also if this very file was imported before.")] = False,
     report: Report = None,
     as_json: AsJson = False,
 ) -> None:
     """Add the leads of a CSV file to a campaign that does not run. `dialerd leads sample` prints such a file.
 
-    Leads that are on a do-not-call list are stored, and blocked.
+    Leads that are on a do-not-call list are stored, and blocked. A file that was imported before is not imported again.
     """
     found: list[Finding] = []
     bad: list[BadRow] = []
 
-    async def work(stores: Stores) -> ImportReport:
+    async def work(stores: Stores) -> tuple[ImportReport, str]:
         target = await stores.find_campaign(campaign)
-        rows = read_leads(file, default_region=region or await stores.region(), encoding=encoding)
         lines: dict[str, int] = {}
+        rows = read_leads(
+            file,
+            default_region=region or await stores.region(),
+            encoding=encoding,
+            most_attempts=(await stores.account()).rules.limits.max_attempts,
+            lines=lines,
+        )
+        sha256 = await asyncio.to_thread(sha256_of, file)
         with progress(file) as advance:
-            good = good_rows(rows, bad=bad, policy=on_bad_rows, advance=advance)
-            imported = await stores.leads.add(target.id, _noting_lines(good, lines), source=file.name)
+            good = _leads(good_rows(rows, bad=bad, policy=on_bad_rows, advance=advance))
+            imported = await stores.leads.add(
+                target.id, good, source=file.name, duplicates=duplicates, sha256=sha256, again=again
+            )
         found.extend(_on_dnc_list(lines[number], number) for number in imported.on_dnc)
-        return imported
+        return imported, await stores.zone()
 
     try:
-        imported = in_store(context, work)
+        imported, zone = in_store(context, work)
     finally:
         found += findings(bad)
         tell(findings(bad))
         write_report(report, sorted(found, key=lambda finding: finding.line))
-    if imported.added + imported.duplicates == 0:
+    if imported.added + imported.renewed + imported.duplicates == 0 and not imported.uploaded_before:
         raise DialerdError(f"{file} has no row that can be imported")
-    _tell_import(imported, len(bad), as_json)
+    _tell_import(imported, len(bad), zone, as_json)
 
 
-async def _noting_lines(rows: AsyncIterable[GoodRow], lines: dict[str, int]) -> AsyncIterator[NewLead]:
-    """The leads; in which line each number stood is put into `lines`."""
+async def _leads(rows: AsyncIterable[GoodRow]) -> AsyncIterator[NewLead]:
     async for row in rows:
-        lines[row.lead.number] = row.line
         yield row.lead
 
 
@@ -77,12 +111,17 @@ def _on_dnc_list(line: int, number: str) -> Finding:
     return Finding(line=line, column="number", value=mask(number), reason="on a do-not-call list: stored, and blocked")
 
 
-def _tell_import(imported: ImportReport, bad: int, as_json: bool) -> None:
+def _tell_import(imported: ImportReport, bad: int, zone: str, as_json: bool) -> None:
     blocked = len(imported.on_dnc)
     if as_json:
-        print_json({"added": imported.added, "duplicates": imported.duplicates, "on_dnc": blocked, "bad_rows": bad})
+        print_json({**asdict(imported), "on_dnc": blocked, "bad_rows": bad})
+        return
+    if imported.uploaded_before:
+        when = local(imported.uploaded_before, zone)
+        say(f"nothing is added: this very file was imported on {when}; --again imports it once more")
         return
     remarks = [
+        (imported.renewed, "leads are new again"),
         (imported.duplicates, "were leads of the campaign before"),
         (blocked, "of them are on a do-not-call list, and blocked"),
         (bad, "bad rows were left out"),
@@ -134,8 +173,9 @@ def _values(record: LeadRecord, full_number: bool) -> dict[str, Any]:
     """The record for machines: flat."""
     values = asdict(record)
     lead = values.pop("lead")
-    number = lead["number"] if full_number else mask(lead["number"])
-    return {**lead, **values, "number": number}
+    show = str if full_number else mask
+    numbers = {name: [show(number) for number in lead[name]] for name in ("alternate_numbers", "dead_numbers")}
+    return {**lead, **values, **numbers, "number": show(lead["number"])}
 
 
 @app.command("export")
@@ -143,37 +183,56 @@ def export(
     context: typer.Context,
     campaign: CampaignRef,
     state: State = None,
-    output: Annotated[Path | None, typer.Option(help="The file to write. Default: standard output.")] = None,
+    output: Output = None,
+    form: OutputFormat = Format.CSV,
 ) -> None:
-    """Write leads as CSV that can be imported again, e.g. those that failed into a new campaign."""
+    """Write leads as CSV that can be imported again, e.g. those that failed into a new campaign; or as JSON.
+
+    Deleted leads are left out, unless --state deleted asks for them.
+    """
 
     async def work(stores: Stores) -> int:
         found = await stores.find_campaign(campaign)
-        custom = sorted({name async for record in stores.leads.export(found.id, state) for name in record.custom})
-        written = 0
-        with _target(output) as file:
-            rows = csv.writer(file)
-            rows.writerow([*COLUMNS, *(guarded(name) for name in custom), *OURS])
-            async for record in stores.leads.export(found.id, state):
-                rows.writerow(_cells(record, custom))
-                written += 1
-        return written
+        leads = stores.leads.export(found.id, state)
+        if form is Format.JSON:
+            return await write_json(output, (_values(record, full_number=True) async for record in leads))
+        custom = sorted({name async for record in leads for name in record.custom})
+        header = [*COLUMNS, *(guarded(name) for name in custom), *OURS]
+        return await write_csv(
+            output, header, (_cells(record, custom) async for record in stores.leads.export(found.id, state))
+        )
 
     written = in_store(context, work)
     if output is not None:
         say(f"{written} leads are in {output}")
 
 
-@contextmanager
-def _target(output: Path | None) -> Iterator[TextIO]:
-    if output is None:
-        yield sys.stdout
-        return
-    try:
-        with output.open("w", newline="", encoding=UTF_8) as file:
-            yield file
-    except OSError as failure:
-        raise DialerdError(f"{output} cannot be written: {failure.strerror}") from None
+@app.command("calls")
+def calls(
+    context: typer.Context, campaign: CampaignRef, output: Output = None, form: OutputFormat = Format.CSV
+) -> None:
+    """Write the call log of a campaign: every attempt with its times (in UTC), its agent and its outcome."""
+
+    async def work(stores: Stores) -> int:
+        found = await stores.find_campaign(campaign)
+        log = stores.activity.call_log(found.id)
+        if form is Format.JSON:
+            return await write_json(output, (asdict(call) async for call in log))
+        header = [field.name for field in fields(LoggedCall)]
+        return await write_csv(
+            output, header, ([_cell(value) for value in asdict(call).values()] async for call in log)
+        )
+
+    written = in_store(context, work)
+    if output is not None:
+        say(f"{written} calls are in {output}")
+
+
+def _cell(value: object) -> object:
+    """Of the call log. What a number or a time says cannot be a formula."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds")
+    return guarded(value) if isinstance(value, str) and not _E164.fullmatch(value) else value
 
 
 def _cells(record: LeadRecord, custom: Sequence[str]) -> list[object]:
@@ -191,6 +250,10 @@ def _cells(record: LeadRecord, custom: Sequence[str]) -> list[object]:
         lead.cooloff_3rd_s,
         guarded(record.note),
         guarded(record.lead_type),
+        lead.time_zone,
+        guarded(record.skill),
+        guarded(record.extension),
+        *(lead.alternate_numbers + ("",) * len(ALTERNATES))[: len(ALTERNATES)],
         *(guarded(record.custom.get(name, "")) for name in custom),
         lead.state,
         lead.attempts_used,
@@ -198,32 +261,47 @@ def _cells(record: LeadRecord, custom: Sequence[str]) -> list[object]:
 
 
 @app.command("reset")
-def reset(
-    context: typer.Context,
-    campaign: CampaignRef,
-    state: State = None,
-    lead: Annotated[
-        list[int] | None,
-        typer.Option(metavar="ID", min=1, max=HIGHEST_ID, help="This lead; can be given several times."),
-    ] = None,
-) -> None:
+def reset(context: typer.Context, campaign: CampaignRef, state: State = None, lead: LeadIds = None) -> None:
     """Make leads new again: due at once, with all their attempts before them. Name them by state or by id."""
-    if (state is None) == (not lead):
-        raise typer.BadParameter("name the leads: either --state or --lead")
-    if state in IN_FLIGHT:
-        raise typer.BadParameter("a lead that is being called cannot be reset", param_hint="--state")
+    _raise_unless_named(state, lead, "reset")
 
     async def work(stores: Stores) -> int:
         found = await stores.find_campaign(campaign)
-        ids = lead or [record.lead.id async for record in stores.leads.export(found.id, state)]
-        for lead_id in ids:
-            await _reset_one(stores, found.id, lead_id)
-        return len(ids)
+        if state is not None:
+            return await stores.leads.reset_all(found.id, state)
+        for lead_id in await _ids_in(stores, found.id, lead):
+            await stores.leads.reset(lead_id)
+        return len(lead or ())
 
     say(f"{in_store(context, work)} leads are new again")
 
 
-async def _reset_one(stores: Stores, campaign_id: int, lead_id: int) -> None:
-    if (await stores.leads.get(lead_id)).lead.campaign_id != campaign_id:
-        raise NotFound("lead of this campaign with the id", lead_id)
-    await stores.leads.reset(lead_id)
+@app.command("delete")
+def delete(context: typer.Context, campaign: CampaignRef, state: State = None, lead: LeadIds = None) -> None:
+    """Take leads off the list of a campaign that does not run. What happened to them is kept. Name them by state or by id."""
+    _raise_unless_named(state, lead, "deleted")
+
+    async def work(stores: Stores) -> int:
+        found = await stores.find_campaign(campaign)
+        if state is not None:
+            return await stores.leads.delete_all(found.id, state)
+        for lead_id in await _ids_in(stores, found.id, lead):
+            await stores.leads.delete(lead_id)
+        return len(lead or ())
+
+    say(f"{in_store(context, work)} leads are deleted")
+
+
+def _raise_unless_named(state: LeadState | None, leads: Sequence[int] | None, act: str) -> None:
+    if (state is None) == (not leads):
+        raise typer.BadParameter("name the leads: either --state or --lead")
+    if state in IN_FLIGHT:
+        raise typer.BadParameter(f"a lead that is being called cannot be {act}", param_hint="--state")
+
+
+async def _ids_in(stores: Stores, campaign_id: int, leads: Sequence[int] | None) -> Sequence[int]:
+    """All of them, if they are leads of the campaign. Raises NotFound before anything is changed."""
+    for lead_id in leads or ():
+        if (await stores.leads.get(lead_id)).lead.campaign_id != campaign_id:
+            raise NotFound("lead of this campaign with the id", lead_id)
+    return leads or ()

@@ -1,12 +1,20 @@
 """Options that several commands share, and how their values are read."""
 
 import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from dialerd.domain.caller_id import CallerId
+from dialerd.domain.outcomes import Outcome, OutcomeRule
+from dialerd.domain.schedule import ScheduleError
+from dialerd.domain.timezones import instants_of
+
+T = TypeVar("T")
 
 LONGEST_NAME = 60
 
@@ -33,3 +41,73 @@ def caller_id(text: str) -> CallerId:
             f'the name may have {LONGEST_NAME} characters, and none of " < > , \\', param_hint="--caller-id"
         )
     return CallerId(number=number, name=name.strip())
+
+
+def read(parse: Callable[[str], T], text: str, option: str) -> T:
+    """What the option says, by a parser of the domain. Raises BadParameter with its reason."""
+    try:
+        return parse(text)
+    except ScheduleError as wrong:
+        raise typer.BadParameter(str(wrong), param_hint=option) from None
+
+
+def time_of_day(text: str, option: str) -> time:
+    if not re.fullmatch(r"([01]?[0-9]|2[0-3]):[0-5][0-9]", text, re.ASCII):
+        raise typer.BadParameter(f"{text!r} is not a time of day like 09:30", param_hint=option)
+    hour, minute = text.split(":")
+    return time(int(hour), int(minute))
+
+
+def moment(text: str, zone: str, option: str) -> datetime:
+    """A date and time as the zone's clocks show it, or with an offset of its own. In UTC."""
+    try:
+        written = datetime.fromisoformat(text.strip())
+        return written.astimezone(UTC) if written.tzinfo else instants_of(written, zone)[0]
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is not a moment like '2027-03-01 09:00'", param_hint=option) from None
+
+
+def outcome_rule(text: str) -> tuple[Outcome, OutcomeRule]:
+    """`busy: retry, delay 300, max 2`, `rejected: retry` or `no_answer: final`. Raises BadParameter."""
+    name, colon, said = (part.strip() for part in text.partition(":"))
+    if not colon or name not in list(Outcome):
+        outcomes = ", ".join(Outcome)
+        raise _unreadable_rule(text, f"begins with an outcome and a colon; the outcomes are {outcomes}")
+    rule, kinds = OutcomeRule(), set()
+    for word in (word.strip() for word in said.split(",")):
+        written = re.fullmatch(r"(retry|final|(?:delay|max) ([0-9]{1,9}))", word, re.ASCII)
+        if not written:
+            raise _unreadable_rule(text, f"{word!r} is none of: retry, final, delay SECONDS, max ATTEMPTS")
+        kind = word.partition(" ")[0].replace("final", "retry")
+        if kind in kinds:
+            raise _unreadable_rule(text, f"{word!r} comes on top of another word about the same")
+        kinds.add(kind)
+        if word.startswith("delay"):
+            rule = replace(rule, delay_s=int(written[2]))
+        elif word.startswith("max"):
+            rule = replace(rule, max_attempts=int(written[2]))
+        else:
+            rule = replace(rule, retry=word == "retry")
+    return Outcome(name), rule
+
+
+def outcome_rules(texts: Sequence[str]) -> Mapping[Outcome, OutcomeRule]:
+    """A rule for each outcome that is named. Raises BadParameter, also where one is named twice."""
+    found: dict[Outcome, OutcomeRule] = {}
+    for text in texts:
+        outcome, rule = outcome_rule(text)
+        if outcome in found:
+            raise _unreadable_rule(text, f"there is another rule for {outcome} already")
+        found[outcome] = rule
+    return found
+
+
+def refuse_unknown_profile(name: str | None, known: Collection[str]) -> None:
+    """Raises BadParameter for a compliance profile that there is not."""
+    if name is not None and name not in known:
+        told = f"there is no profile {name!r}; there are {', '.join(sorted(known))}"
+        raise typer.BadParameter(told, param_hint="--profile")
+
+
+def _unreadable_rule(text: str, why: str) -> typer.BadParameter:
+    return typer.BadParameter(f"{text!r} cannot be read: {why}", param_hint="--outcome")

@@ -11,13 +11,17 @@ from typing import TypeVar
 import typer
 
 from dialerd import settings as settings_of
+from dialerd.compliance import profiles
+from dialerd.domain.accounts import Account
 from dialerd.domain.campaigns import Campaign
 from dialerd.errors import DialerdError
 from dialerd.settings import Settings
-from dialerd.store.accounts import Account, AccountStore
+from dialerd.store.accounts import AccountStore
 from dialerd.store.activity import ActivityStore
+from dialerd.store.attempts import AttemptStore
 from dialerd.store.caller_ids import CallerIdStore
 from dialerd.store.campaigns import CampaignStore
+from dialerd.store.crm_sources import CrmSourceStore
 from dialerd.store.dnc import DncStore
 from dialerd.store.embedded import database
 from dialerd.store.leads import LeadStore
@@ -41,10 +45,13 @@ class Stores:
 
     def __init__(self, pool: Pool, settings: Settings, account: str) -> None:
         self.settings = settings
+        self.profiles = profiles(settings.compliance.profile_file)
         self.accounts = AccountStore(pool)
         self.activity = ActivityStore(pool)
         self.caller_ids = CallerIdStore(pool)
-        self.campaigns = CampaignStore(pool)
+        self.campaigns = CampaignStore(pool, self.profiles)
+        self.attempts = AttemptStore(pool, self.profiles)
+        self.crm_sources = CrmSourceStore(pool)
         self.dnc = DncStore(pool)
         self.leads = LeadStore(pool)
         self.progress = ProgressStore(pool)
@@ -62,11 +69,11 @@ class Stores:
 
     async def zone(self) -> str:
         """The zone in which times are shown."""
-        return self.settings.account.time_zone or (await self.account()).time_zone
+        return (await self.account()).rules.time_zone
 
     async def region(self) -> str:
         """The country of numbers that are written without one."""
-        return self.settings.account.default_region or (await self.account()).default_region
+        return (await self.account()).default_region
 
 
 @dataclass(frozen=True)

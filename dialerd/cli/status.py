@@ -9,10 +9,9 @@ import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 
-from dialerd.cli.campaigns import as_values
-from dialerd.cli.console import AsJson, complain, local, out, plain, print_json, table
+from dialerd.cli.campaigns import as_values, hold_of
+from dialerd.cli.console import AsJson, complain, out, plain, print_json, table
 from dialerd.cli.session import Session, Stores, in_store, open_stores, session_of
-from dialerd.domain.campaigns import CampaignStatus
 from dialerd.domain.leads import LeadState
 from dialerd.errors import StoreUnavailable
 from dialerd.store.campaigns import CampaignOverview
@@ -96,8 +95,17 @@ async def _picture(stores: Stores) -> RenderableType:
     zone = await stores.zone()
     lines = await _lines(stores)
     holds = [(line.overview.campaign.settings.name, hold_of(line.overview, zone)) for line in lines]
-    sentences = [plain(f"{name}: no call now, {hold}") for name, hold in holds if hold]
-    return Group(table(COLUMNS, [_cells(line) for line in lines]), *sentences)
+    sentences = [f"{name}: no call now, {hold}" for name, hold in holds if hold]
+    held = [
+        f"{line.overview.campaign.settings.name}: {counted}" for line in lines if (counted := held_leads(line.overview))
+    ]
+    return Group(table(COLUMNS, [_cells(line) for line in lines]), *map(plain, sentences + held))
+
+
+def held_leads(overview: CampaignOverview) -> str:
+    """How many leads wait for which rule, of those that are not done."""
+    waiting = [f"{held.leads} wait for {held.rule}" for held in overview.held_leads if held.until]
+    return ", ".join(waiting)
 
 
 def _cells(line: _Line) -> tuple[object, ...]:
@@ -105,7 +113,7 @@ def _cells(line: _Line) -> tuple[object, ...]:
     return (
         overview.campaign.id,
         overview.campaign.settings.name,
-        overview.campaign.status,
+        overview.shown_status,
         overview.open_attempts,
         lately.placed_last_minute,
         leads[LeadState.ACTIVE] + leads[LeadState.RETRY],
@@ -116,13 +124,3 @@ def _cells(line: _Line) -> tuple[object, ...]:
         leads[LeadState.ABANDONED],
         f"{lately.answered}/{lately.connected}/{lately.abandoned}",
     )
-
-
-def hold_of(overview: CampaignOverview, zone: str) -> str:
-    """Why no call starts now, and until when if that is known; empty while calls start."""
-    if overview.campaign.status is not CampaignStatus.RUNNING:
-        return ""
-    if overview.owner is None:
-        return "no daemon dials it: start one with `dialerd run`"
-    until = f" until {local(overview.hold_until, zone)}" if overview.hold_until else ""
-    return (overview.hold_sentence or "") + until

@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from rich.progress import Progress
 from dialerd.cli.console import complain, err, table
 from dialerd.errors import DialerdError
 from dialerd.lead_sources.base import BadRow
-from dialerd.lead_sources.csv_file import guarded
+from dialerd.lead_sources.csv_table import guarded
 
 BATCH = 500
 SHOWN = 50
@@ -68,6 +69,17 @@ async def good_rows(
         raise RowsRefused(
             f"{len(bad)} rows cannot be used, so nothing was stored: mend them, or leave them out by --on-bad-rows keep"
         )
+
+
+def sha256_of(file: Path) -> str | None:
+    """What stands for the content of the file. None where it cannot be read twice, or not at all: its reader will say so."""
+    if not file.is_file():
+        return None
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 @contextmanager

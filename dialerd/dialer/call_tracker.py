@@ -17,6 +17,7 @@ import structlog
 
 from dialerd.clock import Clock
 from dialerd.dialer.ports import Attempts, Publish, Telephony
+from dialerd.dialer.trunk import Trunk
 from dialerd.domain.activity import AgentRinging, CallConnected, CallEnded, CallPlaced
 from dialerd.domain.calls import (
     AttemptState,
@@ -91,9 +92,11 @@ class CallTracker:
         telephony: Telephony,
         clock: Clock,
         publish: Publish,
+        trunk: Trunk,
         on_change: Callable[[], None],
         tasks: asyncio.TaskGroup,
     ) -> None:
+        self._trunk = trunk
         self._attempts = attempts
         self._telephony = telephony
         self._clock = clock
@@ -161,6 +164,7 @@ class CallTracker:
         if tracked.call is before and not todo and before.state is not AttemptState.ENDED:
             return
         self._note_times(tracked, before)
+        self._trunk.observe(before, tracked.call)
         tracked.todo.put_nowait(todo)
         if _occupies(before) != _occupies(tracked.call):
             self._on_change()

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -11,13 +11,15 @@ from dialerd.clock import Clock
 from dialerd.dialer.call_tracker import CallTracker
 from dialerd.dialer.pacer import Pacer
 from dialerd.dialer.ports import Attempts, Campaigns, Publish, Queues
-from dialerd.domain.activity import CampaignHeld, LeadBlocked
-from dialerd.domain.attempts import Lease, OpenedAttempt, PassedOver
-from dialerd.domain.campaigns import Campaign
-from dialerd.domain.eligibility import Rule
-from dialerd.domain.pacing import HOLD_SENTENCES, Hold, HoldReason, Situation, decide
+from dialerd.dialer.trunk import Trunk
+from dialerd.domain.activity import CampaignHeld, LeadPassedOver, LeadsHeld
+from dialerd.domain.attempts import RELEASE_BATCH, Claim, Lease, PassedOver
+from dialerd.domain.campaigns import Campaign, working_hours
+from dialerd.domain.eligibility import Rule, Verdict
+from dialerd.domain.pacing import HOLD_SENTENCES, Hold, HoldReason, Situation, decide, verdicts
 from dialerd.domain.queues import has_spare_agent
-from dialerd.errors import DialerdError
+from dialerd.domain.schedule import next_start, of_rows
+from dialerd.errors import DialerdError, StoreBusy
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +31,16 @@ NOTE_AFTER_S = 1.0
 """A hold is written down for people when it has lasted this long; shorter ones are the normal rhythm of dialing."""
 SOON_S = 0.1
 """The least wait for a lead that becomes due: the database's clock, which decides, may be behind ours."""
-ONLY_TIME_HELPS = frozenset({HoldReason.PACE, HoldReason.NO_LEAD_DUE})
+ONLY_TIME_HELPS = frozenset(
+    {HoldReason.PACE, HoldReason.NO_LEAD_DUE, HoldReason.OUTSIDE_SCHEDULE, HoldReason.PROFILE_UNKNOWN}
+)
+"""Calls and queues that move change nothing about these: only time does, or a change of the campaign."""
+MOST_AT_ONCE = 64
+"""Leads looked at in one transaction while rules forbid one after the other; at first it is one."""
+COUNT_HELD_S = 15.0
+"""How often the leads that each rule holds back are counted."""
+HOLD_OF_RULE = {Rule.SCHEDULE: HoldReason.OUTSIDE_SCHEDULE, Rule.PROFILE: HoldReason.PROFILE_UNKNOWN}
+"""What it is called when a rule forbids all calls of a campaign."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +52,7 @@ class RunnerParts:
     queues: Queues
     tracker: CallTracker
     pacer: Pacer
+    trunk: Trunk
     clock: Clock
     publish: Publish
     node: str
@@ -62,7 +74,11 @@ class CampaignRunner:
         self._held: HoldReason | None = None
         self._held_since = 0.0
         self._noted: HoldReason | None = None
+        self._noted_until: datetime | None = None
         self._release_at = 0.0
+        self._count_at = 0.0
+        self._look_at = 1
+        self._retries_first = False
         self._unwatch = parts.queues.watch(campaign.settings.queue, self.wake)
         self.campaign = campaign
         self.change(campaign)
@@ -106,10 +122,15 @@ class CampaignRunner:
         self._changed.clear()
         try:
             await self._keep_lease()
+            await self._judge_anew()
             await self._release_waiting()
+            await self._count_held()
             hold = decide(self._situation()) or await self._start_call()
             if hold is not None:
                 await self._note(hold)
+        except StoreBusy as busy:
+            log.info("claim_collided", why=str(busy))  # with another campaign's, or with somebody's edit
+            hold = Hold(reason=HoldReason.STORE_DOWN, retry_in=SOON_S)
         except DialerdError as trouble:
             log.warning("campaign_held_by_trouble", why=str(trouble))
             hold = Hold(reason=HoldReason.STORE_DOWN)
@@ -134,8 +155,10 @@ class CampaignRunner:
         free = {name: parts.queues.snapshot(name).free_agents(now) for name in {settings.queue, *promised}}
         return Situation(
             running=self._dialing,
+            opens_in=self._opens_in(),
             owns_lease=self._lease is not None and now < self._lease_ends,
             asterisk_up=parts.asterisk_ready(),
+            trunk_wait=parts.trunk.wait(now),
             queue_known=queue.known,
             callers_waiting=queue.callers_waiting,
             spare_agent=has_spare_agent(settings.queue, free=free, promised=promised),
@@ -144,26 +167,55 @@ class CampaignRunner:
             pace_wait=max(0.0, parts.pacer.wait(self.campaign.id, now) - PREPARE_S),
         )
 
+    def _opens_in(self) -> float | None:
+        """Asked again inside the transaction, by the database's clock: this spares it the question."""
+        campaign, now = self.campaign, self._parts.clock.now()
+        hours = of_rows(working_hours(campaign.settings, campaign.account), campaign.account.time_zone)
+        opens = next_start([hours], now=now, lasting=timedelta(seconds=campaign.settings.ring_timeout_s))
+        return (opens - now).total_seconds() if opens else None
+
     async def _start_call(self) -> Hold | None:
         """Claim, check, write the row, dial when the slot comes. None: go on at once with the next.
 
-        The agent is taken before the first wait, so that no other campaign of this node decides on the same one.
+        The agent is taken before the first wait, so that no other campaign of this node decides on the same one; so is the
+        one call with which a failing trunk is tried.
         """
         parts, campaign, began = self._parts, self.campaign, self._parts.clock.monotonic()
         if self._lease is None:
             return Hold(reason=HoldReason.NO_LEASE)
-        with parts.tracker.reserved(campaign.settings.queue) as reservation, parts.pacer.preparing():
-            opened = await parts.attempts.open_next(campaign, self._lease)
-            if isinstance(opened, OpenedAttempt):
+        with (
+            parts.tracker.reserved(campaign.settings.queue) as reservation,
+            parts.pacer.preparing(),
+            parts.trunk.preparing() as prepared,
+        ):
+            claim = await parts.attempts.open_next(
+                campaign, self._lease, look_at=self._look_at, retries_first=self._retries_first
+            )
+            for opened in claim.opened:
                 reservation.attempt = opened.call.id
                 decision_s = parts.clock.monotonic() - began
                 await self._slot()
+                prepared.leaves = True
                 parts.tracker.place(opened.call, decision_s=decision_s)
-                return None
-        if opened is None:
+        return await self._learn_from(claim)
+
+    async def _learn_from(self, claim: Claim) -> Hold | None:
+        """New leads and retries take turns. While rules forbid one lead after the other, more are looked at in one go."""
+        if claim.forbidden is not None:
+            return self._forbidden(claim.forbidden)
+        for passed in claim.passed:
+            self._pass_over(passed)
+        if claim.opened:
+            self._retries_first = not self._retries_first
+            await self._forget_note()
+        if not claim.opened and not claim.passed:
             return await self._no_lead_due()
-        self._pass_over(opened)
+        self._look_at = min(2 * self._look_at, MOST_AT_ONCE) if claim.passed else 1
         return None
+
+    def _forbidden(self, verdict: Verdict) -> Hold:
+        wait = (verdict.until - self._parts.clock.now()).total_seconds() if verdict.until else None
+        return Hold(reason=HOLD_OF_RULE[verdict.rule], retry_in=None if wait is None else max(SOON_S, wait))
 
     async def _slot(self) -> None:
         """The pace holds for the very moment of dialing, however long the row took."""
@@ -174,16 +226,33 @@ class CampaignRunner:
             await asyncio.sleep(wait)
 
     def _pass_over(self, passed: PassedOver) -> None:
-        log.info("lead_passed_over", lead=passed.lead_id, rule=passed.refusal.rule)
-        if passed.refusal.rule is Rule.DNC:
-            self._parts.publish(LeadBlocked(campaign_id=self.campaign.id, lead_id=passed.lead_id))
+        log.info("lead_passed_over", lead=passed.lead_id, rule=passed.refusal.rule, until=passed.refusal.until)
+        self._parts.publish(LeadPassedOver(campaign_id=self.campaign.id, rule=passed.refusal.rule))
+
+    async def _judge_anew(self) -> None:
+        """The rules have changed: leads that an earlier state of them has put off are due again."""
+        if not self.campaign.judge_anew or self._lease is None:
+            return
+        due = await self._parts.attempts.judge_anew(self.campaign.id)
+        self.campaign = replace(self.campaign, judge_anew=False)
+        log.info("leads_judged_anew", leads=due)
+
+    async def _count_held(self) -> None:
+        now = self._parts.clock.monotonic()
+        if now < self._count_at or self._lease is None:
+            return
+        self._count_at = now + COUNT_HELD_S
+        waiting = await self._parts.attempts.waiting_leads(self.campaign.id)
+        leads = {held.rule: held.leads for held in waiting}
+        self._parts.publish(LeadsHeld(campaign_id=self.campaign.id, leads=leads))
 
     async def _release_waiting(self) -> None:
         """Leads whose waiting time is over take their place in the line by their priority, not only once it is empty."""
         now = self._parts.clock.monotonic()
         if now < self._release_at:
             return
-        await self._parts.attempts.release_waiting(self.campaign.id)
+        if await self._parts.attempts.release_waiting(self.campaign.id) == RELEASE_BATCH:
+            return  # and on with it at the next turn: calls need not wait for all of them
         wait = await self._next_due_in()
         self._release_at = now + (LOOK_AGAIN_S if wait is None else min(wait, LOOK_AGAIN_S))
 
@@ -236,11 +305,30 @@ class CampaignRunner:
         """Say which rule stands in the way of the next call (law L11): at once in the metrics, in the row when it lasts."""
         self._say(hold.reason)
         lasts = self._parts.clock.monotonic() - self._held_since >= NOTE_AFTER_S
-        if hold.reason is self._noted or not lasts or self._lease is None:
+        if not lasts or self._lease is None or self._is_noted(hold):
             return
-        until = self._parts.clock.now() + timedelta(seconds=hold.retry_in) if hold.retry_in else None
-        await self._parts.campaigns.note_hold(self._lease, hold.reason, HOLD_SENTENCES[hold.reason], until)
-        self._noted = hold.reason
+        until = self._until(hold)
+        await self._parts.campaigns.note_hold(
+            self._lease, hold.reason, HOLD_SENTENCES[hold.reason], until, list(verdicts(self._situation()))
+        )
+        self._noted, self._noted_until = hold.reason, until
+
+    async def _forget_note(self) -> None:
+        """Calls start again: what was noted of an earlier hold, for people, holds no longer."""
+        if self._noted not in (None, HoldReason.PACE) and self._lease is not None:
+            await self._parts.campaigns.note_hold(self._lease, None, None, None)
+            self._noted = self._noted_until = None
+
+    def _until(self, hold: Hold) -> datetime | None:
+        """None also for the pace, which lets go many times a second."""
+        if not hold.retry_in or hold.reason is HoldReason.PACE:
+            return None
+        return self._parts.clock.now() + timedelta(seconds=hold.retry_in)
+
+    def _is_noted(self, hold: Hold) -> bool:
+        """A note whose time is over is told anew."""
+        is_over = self._noted_until is not None and self._noted_until <= self._parts.clock.now()
+        return hold.reason is self._noted and not is_over
 
     def _say(self, reason: HoldReason) -> None:
         if reason is not self._held:

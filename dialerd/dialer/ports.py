@@ -6,10 +6,10 @@ from typing import Protocol
 from uuid import UUID
 
 from dialerd.domain.activity import Fact
-from dialerd.domain.attempts import Lease, OpenCall, OpenedAttempt, PassedOver
+from dialerd.domain.attempts import Claim, Lease, OpenCall, WaitingLeads
 from dialerd.domain.calls import Call, LiveChannel
 from dialerd.domain.campaigns import Campaign
-from dialerd.domain.pacing import HoldReason
+from dialerd.domain.pacing import HoldReason, Verdict
 from dialerd.domain.queues import QueueSnapshot
 from dialerd.domain.retry import NextStep
 
@@ -26,25 +26,39 @@ class Campaigns(Protocol):
     async def give_lease_back(self, lease: Lease) -> None: ...
 
     async def note_hold(
-        self, lease: Lease, reason: HoldReason | None, sentence: str | None, until: datetime | None
+        self,
+        lease: Lease,
+        reason: HoldReason | None,
+        sentence: str | None,
+        until: datetime | None,
+        verdicts: Sequence[Verdict] = (),
     ) -> None: ...
+
+    async def start_due(self) -> int:
+        """Scheduled campaigns whose time has come are started; how many."""
 
     async def complete_campaign(self, lease: Lease) -> bool:
         """Running -> completed if no lead of it can be dialed any more and no attempt is open; whether it was so."""
 
 
 class Attempts(Protocol):
-    async def open_next(self, campaign: Campaign, lease: Lease) -> OpenedAttempt | PassedOver | None:
-        """One transaction: claim the next due lead, check every rule, write the attempt.
-
-        None: no lead is due, or the lease is lost.
-        """
+    async def open_next(
+        self, campaign: Campaign, lease: Lease, *, look_at: int = 1, most: int = 1, retries_first: bool = False
+    ) -> Claim:
+        """One transaction: claim the next `look_at` due leads, check every rule for each in turn, and write the attempts of
+        up to `most` who may be called."""
 
     async def next_due_at(self, campaign_id: int) -> datetime | None:
         """When the first waiting lead becomes due; None: none waits."""
 
     async def release_waiting(self, campaign_id: int) -> int:
-        """Leads whose waiting time is over become due; how many."""
+        """Leads whose waiting time is over become due, up to RELEASE_BATCH of them; how many."""
+
+    async def judge_anew(self, campaign_id: int) -> int:
+        """Leads that a rule has put off are due again, because the rules have changed; how many."""
+
+    async def waiting_leads(self, campaign_id: int) -> Sequence[WaitingLeads]:
+        """How many leads each rule holds back or has ended."""
 
     async def record_progress(self, call: Call) -> None:
         """Move the attempt's row (and the lead's state) forward to where the call is; one that is further is left alone."""

@@ -78,8 +78,12 @@ class Rescuer:
         self.ready = asyncio.Event()
 
     def link_lost(self) -> None:
+        """What was still to be told of dials that have failed is not told any more, so how they ended cannot be proved."""
         self._losses += 1
         self.ready.clear()
+        for call in self._tracker.calls:
+            if call.dial_failed and not call.placed:
+                self._tracker.feed(call.id, Vanished())
 
     def link_restored(self) -> None:
         self._ask.set()
@@ -156,7 +160,10 @@ class Rescuer:
         return [call for id_, call in gone.items() if now - self._missing_since[id_] >= SETTLING_S]
 
     def _is_believed_alive(self, call: Call) -> bool:
-        return call.state is not AttemptState.ENDED and not self._tracker.is_being_placed(call.id)
+        """A dial that has failed is not: the news of its end comes, or the reminder that there never was a channel."""
+        if call.state is AttemptState.ENDED or (call.dial_failed and not call.placed):
+            return False
+        return not self._tracker.is_being_placed(call.id)
 
     def _give_up(self, call: Call) -> None:
         if not self._tracker.is_tracked(call.id):

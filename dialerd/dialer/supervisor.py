@@ -65,6 +65,8 @@ class Supervisor:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _look(self) -> None:
+        if started := await self._campaigns.start_due():
+            log.info("scheduled_campaigns_started", campaigns=started)
         running = {campaign.id: campaign for campaign in await self._campaigns.dialable_campaigns()}
         if not self._open:
             return

@@ -1,10 +1,12 @@
 """Facts: what has happened, said once, after it was written down. Metrics and the live feed are made of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from dialerd.domain.calls import Call, DialMode
+from dialerd.domain.eligibility import Rule
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.pacing import HoldReason
 
@@ -43,11 +45,19 @@ class CallEnded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeadBlocked:
-    """A do-not-call list forbade the call at the moment of dialing."""
+class LeadPassedOver:
+    """A rule forbade the call at the moment of dialing."""
 
     campaign_id: int
-    lead_id: int
+    rule: Rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeadsHeld:
+    """How many leads each rule holds back or has ended, as last counted."""
+
+    campaign_id: int
+    leads: Mapping[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +84,15 @@ class CallsRescued:
 
 
 Fact = (
-    CallPlaced | AgentRinging | CallConnected | CallEnded | LeadBlocked | CampaignHeld | CampaignClosed | CallsRescued
+    CallPlaced
+    | AgentRinging
+    | CallConnected
+    | CallEnded
+    | LeadPassedOver
+    | LeadsHeld
+    | CampaignHeld
+    | CampaignClosed
+    | CallsRescued
 )
 
 

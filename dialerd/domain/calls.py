@@ -56,6 +56,8 @@ class Call:
     """Whether that hunt's leg lives: rings agents, or has been joined with the lead."""
     placed: bool = False
     """Whether Asterisk is known to have made the lead's channel."""
+    dial_failed: bool = False
+    """Whether Asterisk has said that its dialing is over, while the news of a channel may still be on its way."""
     stop_requested: bool = False
     outcome: Outcome | None = None
     cause: int | None = None

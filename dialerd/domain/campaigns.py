@@ -1,11 +1,17 @@
 """What a campaign is, its life, and what makes its settings wrong."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 
+from dialerd.domain import schedule
+from dialerd.domain.accounts import AccountRules, Limits
+from dialerd.domain.caller_id import Rotation
 from dialerd.domain.calls import DialMode
+from dialerd.domain.outcomes import SETTLED, Outcome, OutcomeRule
+from dialerd.domain.pacing import HoldReason
+from dialerd.domain.schedule import DayPlan, LeadWindow, ScheduleRow
 
 
 class CampaignStatus(StrEnum):
@@ -21,6 +27,7 @@ class CampaignStatus(StrEnum):
 class CampaignAction(StrEnum):
     SCHEDULE = "schedule"
     START = "start"
+    RESUME = "resume"
     PAUSE = "pause"
     STOP = "stop"
     COMPLETE = "complete"
@@ -34,6 +41,7 @@ CAMPAIGN_TRANSITIONS: Mapping[CampaignStatus, Mapping[CampaignAction, CampaignSt
         CampaignAction.CANCEL: CampaignStatus.CANCELLED,
     },
     CampaignStatus.SCHEDULED: {
+        CampaignAction.SCHEDULE: CampaignStatus.SCHEDULED,
         CampaignAction.START: CampaignStatus.RUNNING,
         CampaignAction.STOP: CampaignStatus.STOPPED,
         CampaignAction.CANCEL: CampaignStatus.CANCELLED,
@@ -46,11 +54,14 @@ CAMPAIGN_TRANSITIONS: Mapping[CampaignStatus, Mapping[CampaignAction, CampaignSt
     },
     CampaignStatus.PAUSED: {
         CampaignAction.START: CampaignStatus.RUNNING,
+        CampaignAction.RESUME: CampaignStatus.RUNNING,
         CampaignAction.STOP: CampaignStatus.STOPPED,
         CampaignAction.CANCEL: CampaignStatus.CANCELLED,
     },
     CampaignStatus.STOPPED: {
+        CampaignAction.SCHEDULE: CampaignStatus.SCHEDULED,
         CampaignAction.START: CampaignStatus.RUNNING,
+        CampaignAction.RESUME: CampaignStatus.RUNNING,
         CampaignAction.CANCEL: CampaignStatus.CANCELLED,
     },
     # A completed campaign dials again once it has leads again (an upload, a reset).
@@ -59,9 +70,17 @@ CAMPAIGN_TRANSITIONS: Mapping[CampaignStatus, Mapping[CampaignAction, CampaignSt
 }
 
 
+class Alternates(StrEnum):
+    """How a lead's alternate numbers are tried."""
+
+    OFF = "off"
+    WHEN_DEAD = "when_dead"  # the next one when a number turned out to be none, or to refuse calls
+    EACH_ATTEMPT = "each_attempt"  # the next one at each attempt, in turn
+
+
 @dataclass(frozen=True, kw_only=True)
 class CampaignSettings:
-    """What a campaign manager chooses. Limits are those of the second specification, "Limits a user will run into"."""
+    """What a campaign manager chooses."""
 
     name: str
     queue: str
@@ -73,10 +92,43 @@ class CampaignSettings:
     cooloff_s: int = 3600
     cooloff_2nd_s: int | None = None
     cooloff_3rd_s: int | None = None
+    dial_cycles: int = 0
+    """Most dials of each lead, that is full passes through the list, from one reset time to the next. 0: no limit."""
+    dial_cycles_time: time = time(0)
+    """When dial cycles begin anew, each day, on the account's clock."""
+    outcome_rules: Mapping[Outcome, OutcomeRule] = field(default_factory=dict)
+    alternates: Alternates = Alternates.WHEN_DEAD
+    schedule: tuple[ScheduleRow, ...] | None = None
+    """In the account's zone. None: the account's business hours; empty: at any time."""
+    lead_window: LeadWindow | None = None
+    day_plan: DayPlan | None = None
+    caller_id_enabled: bool = False
+    """Whether the campaign's number pool is shown; else the queue's phone number, else the account's default."""
+    rotation: Rotation = Rotation.ROUND_ROBIN
+    profile: str | None = None
+    """Compliance profile. None: the account's."""
     ring_timeout_s: int = 30
     customer_wait_sla_s: int = 3
     agent_dial_timeout_s: int = 20
     wrapup_s: int = 0
+
+
+RULES = frozenset(
+    {
+        "max_attempts",
+        "dial_cycles",
+        "dial_cycles_time",
+        "alternates",
+        "schedule",
+        "lead_window",
+        "day_plan",
+        "caller_id_enabled",
+        "rotation",
+        "profile",
+        "ring_timeout_s",
+    }
+)
+"""Settings that may hold a lead back: when one changes, what waits because of it is judged anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,49 +139,102 @@ class Campaign:
     account_id: int
     status: CampaignStatus
     settings: CampaignSettings
+    account: AccountRules = field(default_factory=AccountRules)
+    starts_at: datetime | None = None
+    """When a scheduled campaign starts by itself."""
+    judge_anew: bool = False
+    """Whether leads wait that an earlier state of the rules has put off."""
+
+    @property
+    def profile(self) -> str:
+        return self.settings.profile or self.account.profile
+
+
+def working_hours(settings: CampaignSettings, account: AccountRules) -> tuple[ScheduleRow, ...]:
+    """The rows, in the account's zone, that say when the campaign may dial. Empty: at any time."""
+    return account.business_hours if settings.schedule is None else settings.schedule
+
+
+def shown_status(status: CampaignStatus, held_by: str | None) -> CampaignStatus:
+    """What people see: "Scheduled (running but outside the current schedule window)"."""
+    outside = status is CampaignStatus.RUNNING and held_by == HoldReason.OUTSIDE_SCHEDULE
+    return CampaignStatus.SCHEDULED if outside else status
 
 
 MAX_NAME = 200
 MIN_CALLS_PER_SECOND = 0.001
-MAX_CALLS_PER_SECOND = 20
-MAX_CONCURRENCY = 50
-MAX_ATTEMPTS = 5
-MAX_POOL = 50
+MAX_DIAL_CYCLES = 100
+LONGEST_COOLOFF_S = int(timedelta(days=30).total_seconds())
 
 
-def problems(settings: CampaignSettings) -> list[str]:
+def problems(settings: CampaignSettings, limits: Limits = Limits()) -> list[str]:  # noqa: B008  frozen
     """Everything that is wrong with the settings, each as a sentence that says what to do. Empty: nothing is."""
     checks = [
         (_is_name(settings.name), f"name: give the campaign a name, of up to {MAX_NAME} characters"),
         (_is_queue_name(settings.queue), "queue: 2 to 40 letters, digits, '-' or '_', as Asterisk calls the queue"),
-        (_is_pace(settings.calls_per_second), f"calls per second: above 0, up to {MAX_CALLS_PER_SECOND}"),
-        (1 <= settings.concurrency <= MAX_CONCURRENCY, f"concurrency: from 1 to {MAX_CONCURRENCY} calls in flight"),
-        (1 <= settings.max_attempts <= MAX_ATTEMPTS, f"attempts: from 1 to {MAX_ATTEMPTS} a lead"),
+        (
+            MIN_CALLS_PER_SECOND <= settings.calls_per_second <= limits.max_calls_per_second,
+            f"calls per second: above 0, up to {limits.max_calls_per_second:g}",
+        ),
+        (
+            1 <= settings.concurrency <= limits.max_concurrency,
+            f"concurrency: from 1 to {limits.max_concurrency} calls in flight",
+        ),
+        (1 <= settings.max_attempts <= limits.max_attempts, f"attempts: from 1 to {limits.max_attempts} a lead"),
         (_cooloffs_are_sane(settings), "cool-offs: 0 seconds or more, at most 30 days"),
+        (0 <= settings.dial_cycles <= MAX_DIAL_CYCLES, f"dial cycles: from 0 (no limit) to {MAX_DIAL_CYCLES}"),
+        (
+            _is_clock_time(settings.dial_cycles_time),
+            "dial cycles time: hours and minutes (hh:mm) of the account's clock",
+        ),
         (5 <= settings.ring_timeout_s <= 120, "ring timeout: from 5 to 120 seconds"),
         (0 <= settings.customer_wait_sla_s <= 60, "customer wait SLA: from 0 to 60 seconds"),
         (1 <= settings.agent_dial_timeout_s <= 300, "agent dial timeout: from 1 to 300 seconds"),
         (0 <= settings.wrapup_s <= 3600, "wrap-up: from 0 to 3600 seconds"),
+        (
+            settings.lead_window is None or settings.day_plan is None,
+            "windows: Dial By Timezone and Dial by Schedule by Timezone exclude each other, so switch one off",
+        ),
     ]
-    return [sentence for holds, sentence in checks if not holds]
+    return [sentence for holds, sentence in checks if not holds] + _of_windows(settings) + _of_outcomes(settings)
 
 
 def _is_name(name: str) -> bool:
     return bool(name.strip()) and len(name) <= MAX_NAME
 
 
-def _is_pace(calls_per_second: float) -> bool:
-    """The lower limit is the smallest step that the database keeps."""
-    return MIN_CALLS_PER_SECOND <= calls_per_second <= MAX_CALLS_PER_SECOND
-
-
 def _is_queue_name(name: str) -> bool:
     return 2 <= len(name) <= 40 and name.isascii() and all(c.isalnum() or c in "-_" for c in name)
 
 
+def _is_clock_time(at: time) -> bool:
+    return at.tzinfo is None and at.second == 0 and at.microsecond == 0
+
+
 def _cooloffs_are_sane(settings: CampaignSettings) -> bool:
-    longest = int(timedelta(days=30).total_seconds())
     return all(
-        value is None or 0 <= value <= longest
+        value is None or 0 <= value <= LONGEST_COOLOFF_S
         for value in (settings.cooloff_s, settings.cooloff_2nd_s, settings.cooloff_3rd_s)
     )
+
+
+def _of_windows(settings: CampaignSettings) -> list[str]:
+    found = [f"schedule: {problem}" for problem in schedule.problems_of(settings.schedule or ())]
+    if settings.lead_window is not None:
+        found += [f"Dial By Timezone: {problem}" for problem in schedule.problems_of_window(settings.lead_window)]
+    if settings.day_plan is not None:
+        found += [f"Dial by Schedule: {problem}" for problem in schedule.problems_of_plan(settings.day_plan)]
+    return found
+
+
+def _of_outcomes(settings: CampaignSettings) -> list[str]:
+    found = []
+    for outcome, rule in settings.outcome_rules.items():
+        checks = [
+            (outcome not in SETTLED, "has no rule of its own: nothing can be chosen about it"),
+            (rule.delay_s is None or 0 <= rule.delay_s <= LONGEST_COOLOFF_S, "delay of 0 seconds to 30 days"),
+            (rule.max_attempts is None or 1 <= rule.max_attempts <= 100, "maximum of 1 to 100 attempts"),
+            (rule != OutcomeRule(), "says nothing: give it retry or final, a delay or a maximum"),
+        ]
+        found += [f"outcome {outcome}: {sentence}" for holds, sentence in checks if not holds]
+    return found

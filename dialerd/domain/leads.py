@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -15,8 +16,9 @@ class LeadState(StrEnum):
     VOICEMAIL = "voicemail"  # reached a machine; waits like a cool-off
     SUCCESS = "success"  # connected to an agent
     FAILED = "failed"  # no more attempts
-    BLOCKED = "blocked"  # on a do-not-call list
+    BLOCKED = "blocked"  # on a do-not-call list, or forbidden for good by another rule
     ABANDONED = "abandoned"  # picked up, but no agent was there in time
+    DELETED = "deleted"  # taken off the list by hand; what happened to it is kept
 
 
 class LeadEvent(StrEnum):
@@ -31,6 +33,10 @@ class LeadEvent(StrEnum):
     LOST_PATIENCE = "lost_patience"
     COOLED_OFF = "cooled_off"
     ON_DNC_LIST = "on_dnc_list"
+    FORBIDDEN = "forbidden"  # a rule allows no call to it, now or later
+    JUDGED_ANEW = "judged_anew"  # the rules have changed since one of them forbade every call to it
+    RENEWED = "renewed"  # made new again by hand: "will not be dialed again unless reset"
+    DELETED = "deleted"
 
 
 _ENDS = {
@@ -45,8 +51,17 @@ _DUE = {
     LeadEvent.CLAIMED: LeadState.DIALING,
     LeadEvent.EXHAUSTED: LeadState.FAILED,
     LeadEvent.ON_DNC_LIST: LeadState.BLOCKED,
+    LeadEvent.FORBIDDEN: LeadState.BLOCKED,
+    LeadEvent.RENEWED: LeadState.ACTIVE,
+    LeadEvent.DELETED: LeadState.DELETED,
 }
-_WAITING = {LeadEvent.COOLED_OFF: LeadState.RETRY, LeadEvent.ON_DNC_LIST: LeadState.BLOCKED}
+_WAITING = {
+    LeadEvent.COOLED_OFF: LeadState.RETRY,
+    LeadEvent.ON_DNC_LIST: LeadState.BLOCKED,
+    LeadEvent.RENEWED: LeadState.ACTIVE,
+    LeadEvent.DELETED: LeadState.DELETED,
+}
+_DONE = {LeadEvent.RENEWED: LeadState.ACTIVE, LeadEvent.DELETED: LeadState.DELETED}
 
 LEAD_TRANSITIONS: Mapping[LeadState, Mapping[LeadEvent, LeadState]] = {
     LeadState.ACTIVE: _DUE,
@@ -56,14 +71,18 @@ LEAD_TRANSITIONS: Mapping[LeadState, Mapping[LeadEvent, LeadState]] = {
     LeadState.ANSWERED: _ENDS,
     LeadState.COOLOFF: _WAITING,
     LeadState.VOICEMAIL: _WAITING,
-    LeadState.SUCCESS: {},
-    LeadState.FAILED: {},
-    LeadState.BLOCKED: {},
-    LeadState.ABANDONED: {},
+    LeadState.SUCCESS: _DONE,
+    LeadState.FAILED: _DONE,
+    LeadState.BLOCKED: {**_DONE, LeadEvent.JUDGED_ANEW: LeadState.RETRY},
+    LeadState.ABANDONED: _DONE,
+    LeadState.DELETED: {},
 }
 
 IN_FLIGHT = frozenset({LeadState.DIALING, LeadState.RINGING, LeadState.ANSWERED})
-FINAL = frozenset(state for state, moves in LEAD_TRANSITIONS.items() if not moves)
+FINAL = frozenset(
+    state for state, moves in LEAD_TRANSITIONS.items() if moves.keys() <= {*_DONE.keys(), LeadEvent.JUDGED_ANEW}
+)
+"""Nothing happens to such a lead any more, unless somebody makes it new again, takes it off the list, or changes the rules."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +101,12 @@ class NewLead:
     cooloff_s: int | None = None
     cooloff_2nd_s: int | None = None
     cooloff_3rd_s: int | None = None
+    time_zone: str | None = None
+    """IANA name, where the list says so."""
+    alternate_numbers: tuple[str, ...] = ()
+    """E.164, in the order in which they are tried; none twice, and not `number`."""
+    skill: str = ""
+    extension: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +125,18 @@ class Lead:
     cooloff_s: int | None
     cooloff_2nd_s: int | None
     cooloff_3rd_s: int | None
+    new_since: datetime
+    """When it came, or was last made new: day 0 of a day plan."""
+    time_zone: str | None = None
+    alternate_numbers: tuple[str, ...] = ()
+    dead_numbers: tuple[str, ...] = ()
+    """Those of its numbers that turned out to be none, or to refuse calls."""
+    dials_at_reset: int = 0
+    """Attempts with a higher ordinal are those since it was last made new."""
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return (self.number, *self.alternate_numbers)
 
     @property
     def display_name(self) -> str:

@@ -1,6 +1,7 @@
 """How a call attempt ended, read from the end cause of its channel: never guessed from a dial status alone."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -8,6 +9,7 @@ class Outcome(StrEnum):
     CONNECTED = "connected"  # talked to an agent
     ABANDONED = "abandoned"  # picked up and waited, but no agent was there in time
     HUNG_UP = "hung_up"  # picked up and hung up before an agent was due
+    VOICEMAIL = "voicemail"  # a machine picked up
     NO_ANSWER = "no_answer"
     BUSY = "busy"
     CONGESTION = "congestion"  # the network could not carry the call
@@ -47,3 +49,19 @@ OUTCOME_OF_CAUSE: Mapping[int, Outcome] = {
 def classify_unanswered(cause: int | None) -> Outcome:
     """The outcome of a call that was never answered. A cause that is missing or not in the table proves nothing."""
     return Outcome.UNKNOWN if cause is None else OUTCOME_OF_CAUSE.get(cause, Outcome.UNKNOWN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeRule:
+    """What a campaign does differently after one outcome. None: as usual."""
+
+    retry: bool | None = None
+    """Whether the lead is tried again."""
+    delay_s: int | None = None
+    """The wait before that, instead of the cool-off."""
+    max_attempts: int | None = None
+    """Most attempts of a lead that may end so; after that it is given up."""
+
+
+SETTLED = frozenset({Outcome.CONNECTED, Outcome.CANCELLED, Outcome.NOT_PLACED})
+"""Outcomes that no rule of a campaign can change: a success, our own Stop, and a call that never was one."""

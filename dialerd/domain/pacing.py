@@ -4,6 +4,7 @@ The rate is a GCRA with no burst: idle time earns nothing, so a lull, a resume o
 catch-up burst (law L5). All times here are seconds of a monotonic clock: a step of the wall clock cannot make calls.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -48,27 +49,33 @@ class HoldReason(StrEnum):
     """Why no call starts. The sentences are for people; the words for metrics."""
 
     NOT_RUNNING = "not_running"
+    OUTSIDE_SCHEDULE = "outside_schedule"
     NO_LEASE = "no_lease"
     STORE_DOWN = "store_down"
     ASTERISK_DOWN = "asterisk_down"
+    TRUNK_FAILING = "trunk_failing"
     QUEUE_UNKNOWN = "queue_unknown"
     CALLER_WAITING = "caller_waiting"
     NO_FREE_AGENT = "no_free_agent"
     CONCURRENCY = "concurrency"
     PACE = "pace"
+    PROFILE_UNKNOWN = "profile_unknown"
     NO_LEAD_DUE = "no_lead_due"
 
 
 HOLD_SENTENCES: dict[HoldReason, str] = {
     HoldReason.NOT_RUNNING: "the campaign is not running",
+    HoldReason.OUTSIDE_SCHEDULE: "it is outside the campaign's schedule",
     HoldReason.NO_LEASE: "another daemon owns the campaign, or this one has lost its lease",
     HoldReason.STORE_DOWN: "the database cannot be reached",
     HoldReason.ASTERISK_DOWN: "the connection to Asterisk is down",
+    HoldReason.TRUNK_FAILING: "the trunk has refused too many calls: it is given time, and then tried with one call",
     HoldReason.QUEUE_UNKNOWN: "Asterisk does not know the bound queue",
     HoldReason.CALLER_WAITING: "a caller is waiting in the bound queue: inbound comes first",
     HoldReason.NO_FREE_AGENT: "no agent of the bound queue is free (and not yet promised to a call on its way)",
     HoldReason.CONCURRENCY: "as many calls are in flight as the campaign allows",
     HoldReason.PACE: "the set calls per second are reached",
+    HoldReason.PROFILE_UNKNOWN: "its compliance profile is not known to this daemon",
     HoldReason.NO_LEAD_DUE: "no lead is due now",
 }
 
@@ -86,8 +93,12 @@ class Situation:
     """Everything that one decision looks at, taken at one moment."""
 
     running: bool
+    opens_in: float | None
+    """Seconds until the campaign's schedule opens: 0 while it is open, None if it never does again."""
     owns_lease: bool
     asterisk_up: bool
+    trunk_wait: float
+    """Seconds for which the trunk is given time after it has refused too many calls."""
     queue_known: bool
     callers_waiting: int
     spare_agent: bool
@@ -97,22 +108,39 @@ class Situation:
     pace_wait: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What one rule says of the situation, and the fact it rests on."""
+
+    reason: HoldReason
+    allows: bool
+    fact: object = None
+    retry_in: float | None = None
+
+
+def verdicts(situation: Situation) -> Iterator[Verdict]:
+    """Every rule about the next call of a campaign, in the order of its weight (laws L3, L4 and L5)."""
+    now = situation
+    yield Verdict(reason=HoldReason.NOT_RUNNING, allows=now.running)
+    opens_in = now.opens_in
+    yield Verdict(
+        reason=HoldReason.OUTSIDE_SCHEDULE, allows=opens_in == 0, fact={"opens_in_s": opens_in}, retry_in=opens_in
+    )
+    yield Verdict(reason=HoldReason.NO_LEASE, allows=now.owns_lease)
+    yield Verdict(reason=HoldReason.ASTERISK_DOWN, allows=now.asterisk_up)
+    yield Verdict(reason=HoldReason.TRUNK_FAILING, allows=now.trunk_wait <= 0, retry_in=now.trunk_wait)
+    yield Verdict(reason=HoldReason.QUEUE_UNKNOWN, allows=now.queue_known)
+    waiting = now.callers_waiting
+    yield Verdict(reason=HoldReason.CALLER_WAITING, allows=not waiting, fact={"callers": waiting})
+    yield Verdict(reason=HoldReason.NO_FREE_AGENT, allows=now.spare_agent)
+    calls = {"in_flight": now.in_flight, "allowed": now.concurrency}
+    yield Verdict(reason=HoldReason.CONCURRENCY, allows=now.in_flight < now.concurrency, fact=calls)
+    yield Verdict(reason=HoldReason.PACE, allows=now.pace_wait <= 0, retry_in=now.pace_wait)
+
+
 def decide(situation: Situation) -> Hold | None:
-    """Whether one more call may start now: None, or the first rule that forbids it (laws L4 and L5)."""
-    if not situation.running:
-        return Hold(reason=HoldReason.NOT_RUNNING)
-    if not situation.owns_lease:
-        return Hold(reason=HoldReason.NO_LEASE)
-    if not situation.asterisk_up:
-        return Hold(reason=HoldReason.ASTERISK_DOWN)
-    if not situation.queue_known:
-        return Hold(reason=HoldReason.QUEUE_UNKNOWN)
-    if situation.callers_waiting:
-        return Hold(reason=HoldReason.CALLER_WAITING)
-    if not situation.spare_agent:
-        return Hold(reason=HoldReason.NO_FREE_AGENT)
-    if situation.in_flight >= situation.concurrency:
-        return Hold(reason=HoldReason.CONCURRENCY)
-    if situation.pace_wait > 0:
-        return Hold(reason=HoldReason.PACE, retry_in=situation.pace_wait)
+    """Whether one more call may start now: None, or the first rule that forbids it."""
+    for verdict in verdicts(situation):
+        if not verdict.allows:
+            return Hold(reason=verdict.reason, retry_in=verdict.retry_in)
     return None

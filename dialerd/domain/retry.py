@@ -1,12 +1,22 @@
 """What becomes of a lead when its attempt has ended: done, tried again after a cool-off, or given up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dialerd.domain.campaigns import CampaignSettings
+from dialerd.domain.campaigns import Alternates, CampaignSettings
 from dialerd.domain.leads import Lead, LeadEvent
-from dialerd.domain.outcomes import Outcome
+from dialerd.domain.outcomes import SETTLED, Outcome, OutcomeRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedAttempt:
+    """What the rules need to know of it. `alike` counts the lead's attempts that ended so, this one included."""
+
+    number: str
+    outcome: Outcome
+    ended_at: datetime
+    alike: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +26,8 @@ class NextStep:
     event: LeadEvent
     not_before: datetime | None = None
     counts: bool = True
+    dead_number: str | None = None
+    """A number of the lead that is not to be dialed again."""
 
 
 # What an outcome means for the lead: "Retryable outcomes (no answer, busy) retry; final outcomes (invalid number,
@@ -24,6 +36,7 @@ VERDICTS: Mapping[Outcome, LeadEvent] = {
     Outcome.CONNECTED: LeadEvent.CONNECTED,
     Outcome.ABANDONED: LeadEvent.LOST_PATIENCE,
     Outcome.HUNG_UP: LeadEvent.MISSED,
+    Outcome.VOICEMAIL: LeadEvent.MACHINE,
     Outcome.NO_ANSWER: LeadEvent.MISSED,
     Outcome.BUSY: LeadEvent.MISSED,
     Outcome.CONGESTION: LeadEvent.MISSED,
@@ -33,6 +46,10 @@ VERDICTS: Mapping[Outcome, LeadEvent] = {
     Outcome.CANCELLED: LeadEvent.PUT_BACK,
     Outcome.NOT_PLACED: LeadEvent.PUT_BACK,
 }
+DEAD = frozenset({Outcome.REJECTED, Outcome.INVALID_NUMBER})
+"""Outcomes that tell of the number, not of the moment."""
+_TRIED_AGAIN = frozenset({LeadEvent.MISSED, LeadEvent.MACHINE, LeadEvent.PUT_BACK})
+_AS_USUAL = OutcomeRule()
 
 NOT_PLACED_PAUSE = timedelta(seconds=5)
 """A call that could not be placed is not tried again at once: what refused it will most likely refuse again."""
@@ -57,16 +74,57 @@ def cooloff(lead: Lead, settings: CampaignSettings, *, failures: int) -> timedel
     return timedelta(seconds=chosen)
 
 
-def next_step(lead: Lead, settings: CampaignSettings, outcome: Outcome, *, now: datetime) -> NextStep:
+def numbers_in_turn(lead: Lead, settings: CampaignSettings) -> Sequence[str]:
+    """The lead's numbers that may be dialed, the one whose turn it is first; empty when all are dead."""
+    numbers = lead.numbers[:1] if settings.alternates is Alternates.OFF else lead.numbers
+    alive = [number for number in numbers if number not in lead.dead_numbers]
+    if settings.alternates is not Alternates.EACH_ATTEMPT or not alive:
+        return alive
+    turn = lead.attempts_used % len(alive)
+    return [*alive[turn:], *alive[:turn]]
+
+
+def next_step(lead: Lead, settings: CampaignSettings, ended: EndedAttempt) -> NextStep:
     """What happens to the lead. `lead.attempts_used` already counts the attempt that has ended."""
-    if outcome is Outcome.NOT_PLACED:
-        return NextStep(event=LeadEvent.PUT_BACK, not_before=now + NOT_PLACED_PAUSE, counts=False)
-    event = VERDICTS[outcome]
-    if event not in (LeadEvent.MISSED, LeadEvent.PUT_BACK):
+    if ended.outcome is Outcome.NOT_PLACED:
+        return NextStep(event=LeadEvent.PUT_BACK, not_before=ended.ended_at + NOT_PLACED_PAUSE, counts=False)
+    rule = settings.outcome_rules.get(ended.outcome, _AS_USUAL)
+    if ended.outcome in DEAD and not rule.retry:
+        return _after_dead_number(lead, settings, ended, rule)
+    event = _event(ended, rule)
+    if event not in _TRIED_AGAIN:
         return NextStep(event=event)
     if lead.attempts_used >= attempts_allowed(lead, settings):
         return NextStep(event=LeadEvent.EXHAUSTED)
     if event is LeadEvent.PUT_BACK:
         return NextStep(event=event)
-    wait = cooloff(lead, settings, failures=lead.attempts_used)
-    return NextStep(event=event, not_before=now + wait)
+    return NextStep(event=event, not_before=ended.ended_at + _wait(lead, settings, rule))
+
+
+def _event(ended: EndedAttempt, rule: OutcomeRule) -> LeadEvent:
+    """The usual verdict, unless the campaign has a rule for the outcome."""
+    event = VERDICTS[ended.outcome]
+    if ended.outcome in SETTLED:
+        return event
+    if rule.retry and event not in _TRIED_AGAIN:
+        event = LeadEvent.MISSED
+    spent = rule.max_attempts is not None and ended.alike >= rule.max_attempts
+    final = (rule.retry is False or spent) and event in _TRIED_AGAIN
+    return LeadEvent.EXHAUSTED if final else event
+
+
+def _wait(lead: Lead, settings: CampaignSettings, rule: OutcomeRule) -> timedelta:
+    if rule.delay_s is not None:
+        return timedelta(seconds=rule.delay_s)
+    return cooloff(lead, settings, failures=lead.attempts_used)
+
+
+def _after_dead_number(lead: Lead, settings: CampaignSettings, ended: EndedAttempt, rule: OutcomeRule) -> NextStep:
+    """Another number of the lead is due at once where nobody has been disturbed; who has declined is left to cool off."""
+    others = [number for number in numbers_in_turn(lead, settings) if number != ended.number]
+    if not others or lead.attempts_used >= attempts_allowed(lead, settings):
+        return NextStep(event=LeadEvent.EXHAUSTED, dead_number=ended.number)
+    if ended.outcome is Outcome.INVALID_NUMBER:
+        return NextStep(event=LeadEvent.PUT_BACK, dead_number=ended.number)
+    not_before = ended.ended_at + _wait(lead, settings, rule)
+    return NextStep(event=LeadEvent.MISSED, not_before=not_before, dead_number=ended.number)

@@ -20,3 +20,17 @@ def advance(table: Mapping[State, Mapping[Event, State]], state: State, event: E
         return table[state][event]
     except KeyError:
         raise IllegalTransition(state, event) from None
+
+
+def diagram(table: Mapping[State, Mapping[Event, State]]) -> str:
+    """The table as a Mermaid state diagram. Events between the same two states share an arrow."""
+    lines = ["stateDiagram-v2"]
+    first = next(iter(table))
+    lines.append(f"    [*] --> {first}")
+    for state, moves in table.items():
+        for target in dict.fromkeys(moves.values()):
+            events = ", ".join(event.value for event, to in moves.items() if to is target)
+            lines.append(f"    {state} --> {target}: {events}")
+        if not moves:
+            lines.append(f"    {state} --> [*]")
+    return "\n".join(lines)

@@ -1,27 +1,21 @@
 """Accounts: whose campaigns and do-not-call lists they are, and what holds for all their campaigns."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
 
 import asyncpg
+from pydantic import TypeAdapter
 
-from dialerd.domain.caller_id import CallerId
-from dialerd.errors import NotFound
+from dialerd.domain.accounts import Account, AccountRules, Limits, problems
+from dialerd.errors import InvalidAccount, NotFound
 from dialerd.store.pool import Pool, store_call
 from dialerd.store.queries import queries_of
 
 _sql = queries_of("accounts")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    id: int
-    name: str
-    time_zone: str = "UTC"
-    default_region: str = "US"
-    """Country (ISO 3166) of numbers that are written without one."""
-    caller_id: CallerId | None = None
-    """What a campaign shows that has no number pool of its own."""
+_RULES = TypeAdapter(AccountRules)
+_LIMITS = [field.name for field in fields(Limits)]
+_PLAIN = [field.name for field in fields(AccountRules) if field.name not in ("limits", "caller_id")]
 
 
 class AccountStore:
@@ -48,25 +42,33 @@ class AccountStore:
 
     @store_call
     async def save(self, account: Account) -> None:
-        """Everything but the name. Raises NotFound."""
+        """Everything but the name; in force on the next call. Raises InvalidAccount, NotFound."""
+        if found := problems(account.rules):
+            raise InvalidAccount(found)
         row = await _sql.edit_account(
-            self._pool,
-            account_id=account.id,
-            time_zone=account.time_zone,
-            default_region=account.default_region,
-            caller_id_number=account.caller_id.number if account.caller_id else None,
-            caller_id_name=account.caller_id.name if account.caller_id else "",
+            self._pool, account_id=account.id, default_region=account.default_region, **_columns(account.rules)
         )
         if row is None:
             raise NotFound("account", account.name)
 
 
-def _account(row: asyncpg.Record) -> Account:
+def rules_of(row: asyncpg.Record | Mapping[str, Any]) -> AccountRules:
+    """From a row of `accounts`, or the same as jsonb."""
     number = row["caller_id_number"]
-    return Account(
-        id=row["id"],
-        name=row["name"],
-        time_zone=row["time_zone"],
-        default_region=row["default_region"],
-        caller_id=CallerId(number=number, name=row["caller_id_name"]) if number else None,
+    return _RULES.validate_python(
+        {
+            **{name: row[name] for name in _PLAIN},
+            "limits": {name: row[name] for name in _LIMITS},
+            "caller_id": {"number": number, "name": row["caller_id_name"]} if number else None,
+        }
     )
+
+
+def _account(row: asyncpg.Record) -> Account:
+    return Account(id=row["id"], name=row["name"], default_region=row["default_region"], rules=rules_of(row))
+
+
+def _columns(rules: AccountRules) -> dict[str, Any]:
+    values = _RULES.dump_python(rules, mode="json")
+    shown = values.pop("caller_id") or {"number": None, "name": ""}
+    return {**values.pop("limits"), **values, "caller_id_number": shown["number"], "caller_id_name": shown["name"]}

@@ -1,17 +1,21 @@
-"""The cradle-to-grave record: what happened to a campaign and its leads, line by line, never changed afterwards."""
+"""The cradle-to-grave record: what happened to a campaign and its leads, line by line, never changed afterwards; and its calls."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from uuid import UUID
 
 import asyncpg
 
 from dialerd.domain.activity import ActivityLine
+from dialerd.domain.outcomes import Outcome
 from dialerd.store.pool import Connection, Pool, store_call
 from dialerd.store.queries import queries_of
 
 _sql = queries_of("activity")
 
+LOG_PAGE = 5000
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -23,6 +27,8 @@ class Line(StrEnum):
     STATUS = "status"
     LEADS_ADDED = "leads_added"
     RESET = "reset"
+    RENEWED = "renewed"  # by an upload
+    DELETED = "deleted"
     PASSED_OVER = "passed_over"
     OPENED = "opened"
     RINGING = "ringing"
@@ -36,6 +42,32 @@ class Line(StrEnum):
 async def write_line(connection: Connection, campaign_id: int, fact: Line, details: Mapping[str, object]) -> None:
     """Of the campaign as a whole, in the transaction of what it tells."""
     await _sql.write_line(connection, campaign_id=campaign_id, lead_id=None, fact=fact, details=dict(details))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedCall:
+    """An attempt as the call log has it. What has not happened is None."""
+
+    attempt_id: UUID
+    lead_id: int
+    ordinal: int
+    number: str
+    caller_id: str
+    queue: str
+    opened_at: datetime
+    ringing_at: datetime | None
+    answered_at: datetime | None
+    agent: str | None
+    connected_at: datetime | None
+    ended_at: datetime | None
+    outcome: Outcome | None
+    cause: int | None
+    """Q.850."""
+    tech_cause: str | None
+    ring_s: float | None
+    """How long the lead's phone rang."""
+    talk_s: float | None
+    """How long lead and agent could talk."""
 
 
 class ActivityStore:
@@ -55,6 +87,19 @@ class ActivityStore:
         rows = _sql.lines_of_campaign(self._pool, campaign_id=campaign_id, since=since, page=limit)
         return [_line(row) async for row in rows]
 
+    async def call_log(self, campaign_id: int) -> AsyncIterator[LoggedCall]:
+        """Every attempt of the campaign, the oldest first, page by page: no connection is held while the reader is slow."""
+        after: tuple[datetime, UUID] = (_BEGINNING, UUID(int=0))
+        while page := await self._calls(campaign_id, *after):
+            for call in page:
+                yield call
+            after = (page[-1].opened_at, page[-1].attempt_id)
+
+    @store_call
+    async def _calls(self, campaign_id: int, after: datetime, after_id: UUID) -> Sequence[LoggedCall]:
+        rows = _sql.call_log(self._pool, campaign_id=campaign_id, after=after, after_id=after_id, page=LOG_PAGE)
+        return [_call(row) async for row in rows]
+
     @store_call
     async def ensure_partitions(self) -> None:
         """Room for this month and the next. To be called now and then: lines without it go to the default partition."""
@@ -70,3 +115,8 @@ def _line(row: asyncpg.Record) -> ActivityLine:
         fact=row["fact"],
         details=row["details"],
     )
+
+
+def _call(row: asyncpg.Record) -> LoggedCall:
+    outcome = row["outcome"]
+    return LoggedCall(**{**row, "outcome": outcome and Outcome(outcome)})

@@ -7,28 +7,34 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+from pydantic import TypeAdapter
 
-from dialerd.domain.attempts import Lease
+from dialerd.domain.attempts import Lease, WaitingLeads
 from dialerd.domain.caller_id import CallerId
-from dialerd.domain.calls import DialMode
 from dialerd.domain.campaigns import (
     CAMPAIGN_TRANSITIONS,
+    RULES,
     Campaign,
     CampaignAction,
     CampaignSettings,
     CampaignStatus,
     problems,
+    shown_status,
 )
+from dialerd.domain.compliance import Profile, contradictions
 from dialerd.domain.leads import LeadState
-from dialerd.domain.pacing import HoldReason
+from dialerd.domain.pacing import HoldReason, Verdict
 from dialerd.domain.transitions import advance
-from dialerd.errors import InvalidCampaign, NotFound, StartRefused
+from dialerd.errors import IllegalTransition, InvalidCampaign, NotFound, StartRefused
+from dialerd.store.accounts import rules_of
 from dialerd.store.activity import Line, write_line
 from dialerd.store.caller_ids import fill_pool, pool_problems
 from dialerd.store.pool import Connection, Pool, store_call, transaction
 from dialerd.store.queries import queries_of
 
 _sql = queries_of("campaigns")
+_SETTINGS = TypeAdapter(CampaignSettings)
+_NAMES = [field.name for field in fields(CampaignSettings)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,8 @@ class CampaignOverview:
 
     campaign: Campaign
     account: str
+    shown_status: CampaignStatus
+    """Its status; of a running one that is outside its schedule: scheduled."""
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
@@ -44,16 +52,23 @@ class CampaignOverview:
     """The rule that keeps it from dialing just now (a word of HoldReason); None while it dials, or is not run."""
     hold_sentence: str | None
     hold_until: datetime | None
+    verdicts: Sequence[Mapping[str, Any]]
+    """Every rule of the pacing, in order, as the daemon saw it when it noted the hold."""
     owner: str | None
     """The node that dials it."""
     leads: Mapping[LeadState, int]
     """How many leads are in each state, zeros included."""
+    held_leads: Sequence[WaitingLeads]
+    """How many leads each rule holds back or has ended."""
     open_attempts: int
 
 
 class CampaignStore:
-    def __init__(self, pool: Pool) -> None:
+    """`profiles` are the compliance profiles that a campaign may name."""
+
+    def __init__(self, pool: Pool, profiles: Mapping[str, Profile]) -> None:
         self._pool = pool
+        self._profiles = profiles
 
     # --- for people ---------------------------------------------------------------------------------------------------
 
@@ -62,16 +77,17 @@ class CampaignStore:
         self, settings: CampaignSettings, caller_ids: Sequence[CallerId] = (), account: str = "default"
     ) -> Campaign:
         """A draft. Raises InvalidCampaign with everything that is wrong, NotFound for the account."""
-        _raise_for(problems(settings) + pool_problems(caller_ids))
         async with transaction(self._pool) as connection:
-            owner = await queries_of("accounts").get_account(connection, name=account)
-            if owner is None:
+            row = await queries_of("accounts").get_account(connection, name=account)
+            if row is None:
                 raise NotFound("account", account)
+            rules = rules_of(row)
+            _raise_for(problems(settings, rules.limits) + pool_problems(caller_ids, rules.limits.max_pool))
             with _NameIsFree(settings.name):
-                row = await _sql.create_campaign(connection, account_id=owner["id"], **asdict(settings))
-            await fill_pool(connection, row["id"], caller_ids, {})
-            await write_line(connection, row["id"], Line.CREATED, {"name": settings.name})
-            return campaign_of(row)
+                campaign_id = await _sql.create_campaign(connection, account_id=row["id"], **_columns(settings))
+            await fill_pool(connection, campaign_id, caller_ids, {})
+            await write_line(connection, campaign_id, Line.CREATED, {"name": settings.name})
+            return await _get(connection, campaign_id)
 
     @store_call
     async def find(self, name: str, account: str = "default") -> Campaign:
@@ -91,29 +107,64 @@ class CampaignStore:
 
     @store_call
     async def edit(self, campaign_id: int, changes: Mapping[str, Any]) -> Campaign:
-        """Change any of the settings, also while the campaign runs. Raises InvalidCampaign, NotFound."""
+        """Change any of the settings, also while the campaign runs: the next call obeys.
+
+        Raises InvalidCampaign, NotFound.
+        """
         async with transaction(self._pool) as connection:
             row = await _sql.lock_campaign_for_edit(connection, campaign_id=campaign_id)
             campaign = campaign_of(_found(row, campaign_id))
-            settings = _changed(campaign.settings, changes)
-            with _NameIsFree(settings.name):
-                await _sql.edit_campaign(connection, campaign_id=campaign_id, **asdict(settings))
-            await write_line(connection, campaign_id, Line.EDITED, _difference(campaign.settings, settings))
-            return replace(campaign, settings=settings)
+            changed = replace(campaign, settings=_changed(campaign.settings, changes))
+            _raise_for(problems(changed.settings, changed.account.limits))
+            if changed.status is CampaignStatus.RUNNING:
+                _raise_for(self._contradictions(changed))
+            difference = _difference(campaign.settings, changed.settings)
+            judge_anew = not RULES.isdisjoint(difference)
+            with _NameIsFree(changed.settings.name):
+                await _sql.edit_campaign(
+                    connection, campaign_id=campaign_id, judge_anew=judge_anew, **_columns(changed.settings)
+                )
+            await write_line(connection, campaign_id, Line.EDITED, difference)
+            return replace(changed, judge_anew=campaign.judge_anew or judge_anew)
 
     @store_call
-    async def act(self, campaign_id: int, action: CampaignAction) -> Campaign:
+    async def act(self, campaign_id: int, action: CampaignAction, *, starts_at: datetime | None = None) -> Campaign:
         """Move the campaign on. When this returns from a pause or a stop, no attempt is opened any more.
 
-        Raises IllegalTransition, NotFound, and StartRefused with every reason there is.
+        `starts_at` goes with SCHEDULE. Raises IllegalTransition, NotFound, and StartRefused with every reason there is.
         """
         async with transaction(self._pool) as connection:
             row = await _sql.lock_campaign(connection, campaign_id=campaign_id)
             campaign = campaign_of(_found(row, campaign_id))
             status = advance(CAMPAIGN_TRANSITIONS, campaign.status, action)
-            if action is CampaignAction.START:
-                await _raise_unless_startable(connection, campaign)
-            return await _move(connection, campaign, status)
+            if status in (CampaignStatus.RUNNING, CampaignStatus.SCHEDULED):
+                await self._raise_unless_startable(connection, campaign)
+            return await _move(connection, campaign, status, starts_at)
+
+    async def _raise_unless_startable(self, connection: Connection, campaign: Campaign) -> None:
+        leads = await _sql.lead_facts(connection, campaign_id=campaign.id)
+        facts = await _sql.start_facts(connection, campaign_id=campaign.id)
+        settings = campaign.settings
+        checks = [
+            (leads["any"], "leads: the campaign has none yet, upload some"),
+            (not leads["any"] or leads["unfinished"], "leads: all are done, upload more or reset some"),
+            (
+                not settings.caller_id_enabled or facts["pool"],
+                "caller IDs: the number pool is empty, add numbers or switch the campaign's caller ID off",
+            ),
+            (facts["queue_known"] is not False, f"queue: Asterisk knows no queue {settings.queue}"),
+        ]
+        reasons = problems(settings, campaign.account.limits) + self._contradictions(campaign)
+        reasons += [sentence for holds, sentence in checks if not holds]
+        if reasons:
+            raise StartRefused(reasons)
+
+    def _contradictions(self, campaign: Campaign) -> builtins.list[str]:
+        profile = self._profiles.get(campaign.profile)
+        if profile is None:
+            known = ", ".join(sorted(self._profiles))
+            return [f"compliance profile: there is none called {campaign.profile}; there are {known}"]
+        return contradictions(profile, campaign.settings, campaign.account)
 
     # --- for the daemon (dialer/ports.py) -----------------------------------------------------------------------------
 
@@ -142,11 +193,21 @@ class CampaignStore:
 
     @store_call
     async def note_hold(
-        self, lease: Lease, reason: HoldReason | None, sentence: str | None, until: datetime | None
+        self,
+        lease: Lease,
+        reason: HoldReason | None,
+        sentence: str | None,
+        until: datetime | None,
+        verdicts: Sequence[Verdict] = (),
     ) -> None:
         words = sentence if sentence is not None or reason is None else str(reason)
         await _sql.note_hold(
-            self._pool, **asdict(lease), held_by=reason, sentence=words if reason else None, until=until
+            self._pool,
+            **asdict(lease),
+            held_by=reason,
+            sentence=words if reason else None,
+            until=until,
+            verdicts=[asdict(verdict) for verdict in verdicts],
         )
 
     @store_call
@@ -159,78 +220,96 @@ class CampaignStore:
             await _move(connection, campaign, advance(CAMPAIGN_TRANSITIONS, campaign.status, CampaignAction.COMPLETE))
             return True
 
+    async def start_due(self) -> int:
+        """A campaign that cannot start stays scheduled, with the reasons, and is tried again at the next call."""
+        started = 0
+        for campaign_id in await self._due_to_start():
+            try:
+                await self.act(campaign_id, CampaignAction.START)
+                started += 1
+            except StartRefused as refused:
+                await self._note_refused_start(campaign_id, str(refused))
+            except IllegalTransition:
+                continue  # somebody was faster
+        return started
+
+    @store_call
+    async def _due_to_start(self) -> builtins.list[int]:
+        return [row["id"] async for row in _sql.due_to_start(self._pool)]
+
+    @store_call
+    async def _note_refused_start(self, campaign_id: int, sentence: str) -> None:
+        await _sql.note_refused_start(self._pool, campaign_id=campaign_id, sentence=sentence)
+
 
 def campaign_of(row: asyncpg.Record) -> Campaign:
-    """From a row that has all columns of `campaigns`."""
+    """From a row that has all columns of `campaigns`, and its account as jsonb."""
     return Campaign(
-        id=row["id"], account_id=row["account_id"], status=CampaignStatus(row["status"]), settings=settings_of(row)
+        id=row["id"],
+        account_id=row["account_id"],
+        status=CampaignStatus(row["status"]),
+        settings=settings_of(row),
+        account=rules_of(row["account"]),
+        starts_at=row["starts_at"],
+        judge_anew=row["judge_anew"],
     )
 
 
 def settings_of(row: asyncpg.Record) -> CampaignSettings:
-    return CampaignSettings(
-        name=row["name"],
-        queue=row["queue"],
-        note=row["note"],
-        dial_mode=DialMode(row["dial_mode"]),
-        calls_per_second=float(row["calls_per_second"]),
-        concurrency=row["concurrency"],
-        max_attempts=row["max_attempts"],
-        cooloff_s=row["cooloff_s"],
-        cooloff_2nd_s=row["cooloff_2nd_s"],
-        cooloff_3rd_s=row["cooloff_3rd_s"],
-        ring_timeout_s=row["ring_timeout_s"],
-        customer_wait_sla_s=row["customer_wait_sla_s"],
-        agent_dial_timeout_s=row["agent_dial_timeout_s"],
-        wrapup_s=row["wrapup_s"],
-    )
+    return _SETTINGS.validate_python({name: row[name] for name in _NAMES})
+
+
+def _columns(settings: CampaignSettings) -> dict[str, Any]:
+    """What has an inner structure becomes jsonb."""
+    values: dict[str, Any] = _SETTINGS.dump_python(settings, mode="json")
+    return {**values, "dial_cycles_time": settings.dial_cycles_time}
+
+
+async def _get(connection: Connection, campaign_id: int) -> Campaign:
+    return campaign_of(_found(await _sql.get_campaign(connection, campaign_id=campaign_id), campaign_id))
 
 
 def _overview(row: asyncpg.Record) -> CampaignOverview:
     counted = row["leads_by_state"] or {}
+    campaign = campaign_of(row)
     return CampaignOverview(
-        campaign=campaign_of(row),
-        account=row["account"],
+        campaign=campaign,
+        account=row["account"]["name"],
+        shown_status=shown_status(campaign.status, row["held_by"]),
         created_at=row["created_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         held_by=row["held_by"],
         hold_sentence=row["hold_reason"],
         hold_until=row["hold_until"],
-        owner=row["owner"],
+        verdicts=row["verdicts"],
+        owner=row["dialed_by"],
         leads={state: counted.get(state, 0) for state in LeadState},
+        held_leads=[
+            WaitingLeads(rule=rule, leads=leads, until=datetime.fromisoformat(until) if until else None)
+            for rule, leads, until in row["held_leads"] or ()
+        ],
         open_attempts=row["open_attempts"],
     )
 
 
-async def _raise_unless_startable(connection: Connection, campaign: Campaign) -> None:
-    facts = await _sql.lead_facts(connection, campaign_id=campaign.id)
-    reasons = problems(campaign.settings)
-    if not facts["any"]:
-        reasons.append("leads: the campaign has none yet, upload some")
-    elif not facts["unfinished"]:
-        reasons.append("leads: all are done, upload more or reset some")
-    if reasons:
-        raise StartRefused(reasons)
-
-
-async def _move(connection: Connection, campaign: Campaign, status: CampaignStatus) -> Campaign:
-    row = await _sql.move_campaign(connection, campaign_id=campaign.id, status=status)
-    await write_line(connection, campaign.id, Line.STATUS, {"from": campaign.status, "to": status})
-    return campaign_of(row)
+async def _move(
+    connection: Connection, campaign: Campaign, status: CampaignStatus, starts_at: datetime | None = None
+) -> Campaign:
+    await _sql.move_campaign(connection, campaign_id=campaign.id, status=status, starts_at=starts_at)
+    moment = {"starts_at": starts_at.isoformat()} if starts_at else {}
+    await write_line(connection, campaign.id, Line.STATUS, {"from": campaign.status, "to": status, **moment})
+    return replace(campaign, status=status, starts_at=starts_at)
 
 
 def _changed(settings: CampaignSettings, changes: Mapping[str, Any]) -> CampaignSettings:
-    known = {field.name for field in fields(CampaignSettings)}
-    _raise_for([f"{name}: there is no such setting" for name in changes if name not in known])
-    changed = replace(settings, **changes)
-    _raise_for(problems(changed))
-    return changed
+    _raise_for([f"{name}: there is no such setting" for name in changes if name not in _NAMES])
+    return replace(settings, **changes)
 
 
 def _difference(before: CampaignSettings, after: CampaignSettings) -> dict[str, builtins.list[object]]:
     """What an edit changed: the old and the new value of each setting."""
-    old, new = asdict(before), asdict(after)
+    old, new = (_SETTINGS.dump_python(settings, mode="json") for settings in (before, after))
     return {name: [old[name], new[name]] for name in old if old[name] != new[name]}
 
 

@@ -1,23 +1,24 @@
-"""Leads: uploaded, listed, counted, reset. How they are dialed is in attempts.py."""
+"""Leads: uploaded, listed, counted, reset, deleted. How they are dialed is in attempts.py."""
 
-import builtins
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from operator import attrgetter
 
 import asyncpg
 
 from dialerd.domain.campaigns import CampaignStatus
-from dialerd.domain.leads import Lead, LeadState, NewLead
-from dialerd.errors import LeadInFlight, LeadsClosed, NotFound
+from dialerd.domain.leads import FINAL, IN_FLIGHT, LEAD_TRANSITIONS, Lead, LeadEvent, LeadState, NewLead
+from dialerd.errors import IllegalTransition, LeadInFlight, LeadsClosed, NotFound
 from dialerd.store.pool import Connection, Pool, store_call
 from dialerd.store.queries import queries_of
-from dialerd.store.upload import copy_rows, from_source, judge_stage, upload, upload_errors
+from dialerd.store.upload import change_many, copy_rows, from_source, judge_stage, upload, upload_errors
 
 _sql = queries_of("leads")
 
 EXPORT_PAGE = 5000
-_COLUMNS = [
+_PLAIN_COLUMNS = [
     "number",
     "first_name",
     "last_name",
@@ -25,22 +26,55 @@ _COLUMNS = [
     "ticket_id",
     "note",
     "lead_type",
-    "custom",
     "max_attempts",
     "cooloff_s",
     "cooloff_2nd_s",
     "cooloff_3rd_s",
+    "time_zone",
+    "alternate_numbers",
+    "skill",
+    "extension",
 ]
+_COLUMNS = [*_PLAIN_COLUMNS, "custom"]
+_plain_values = attrgetter(*_PLAIN_COLUMNS)
+
+
+class Duplicates(StrEnum):
+    """What an upload does with a number that the campaign has already."""
+
+    NEVER = "never"  # it is passed over
+    ALWAYS = "always"  # its lead begins anew with the new data, unless it is being called
+    FINISHED = "finished"  # the same, if nothing happens to the lead any more
+
+
+_RENEWABLE = frozenset(state for state, moves in LEAD_TRANSITIONS.items() if LeadEvent.RENEWED in moves)
+RENEWED_BY = {
+    Duplicates.NEVER: frozenset[LeadState](),
+    Duplicates.ALWAYS: _RENEWABLE,
+    Duplicates.FINISHED: _RENEWABLE & FINAL,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportReport:
-    """`added` are all that were stored; `on_dnc` those of them that are on a do-not-call list, and therefore blocked."""
+    """`added` are all that were stored; `on_dnc` those of the added and renewed that are on a do-not-call list, and blocked."""
 
     added: int
     duplicates: int
-    """Numbers that the campaign had already, or that came more than once."""
+    """Rows that changed nothing: the campaign had the number already, or it came more than once."""
     on_dnc: tuple[str, ...]
+    renewed: int = 0
+    uploaded_before: datetime | None = None
+    """When the same content was uploaded to this campaign. Then nothing was done now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Upload:
+    campaign_id: int
+    source: str
+    sha256: str | None
+    duplicates: Duplicates
+    again: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +87,8 @@ class LeadRecord:
     note: str
     lead_type: str
     custom: Mapping[str, str]
+    skill: str
+    extension: str
     on_dnc_at_import: bool
     not_before: datetime | None
     """Not dialed before this; which rule says so is in `held_by`."""
@@ -66,36 +102,58 @@ class LeadStore:
         self._pool = pool
 
     async def add(
-        self, campaign_id: int, leads: AsyncIterable[NewLead] | Iterable[NewLead], *, source: str = ""
+        self,
+        campaign_id: int,
+        leads: AsyncIterable[NewLead] | Iterable[NewLead],
+        *,
+        source: str = "",
+        duplicates: Duplicates = Duplicates.NEVER,
+        sha256: str | None = None,
+        again: bool = False,
     ) -> ImportReport:
         """All or nothing; what the source raises is passed on. Raises NotFound, and LeadsClosed by the campaign's status.
 
-        "While a campaign is Running, you cannot upload, sync, or delete leads."
+        `sha256` stands for the content of the source: what was uploaded to this campaign before is not uploaded once more,
+        unless `again` says so. "While a campaign is Running, you cannot upload, sync, or delete leads."
         """
+        wanted = _Upload(campaign_id=campaign_id, source=source, sha256=sha256, duplicates=duplicates, again=again)
         with upload_errors():
             _raise_unless_open(
                 await queries_of("campaigns").get_campaign(self._pool, campaign_id=campaign_id), campaign_id
             )
+            if before := await self._uploaded_before(wanted):
+                return before
             async with upload(self._pool) as connection:
                 await _sql.create_stage(connection)
-                await copy_rows(connection, "staged_leads", _COLUMNS, _rows(leads))
-                return await self._take_from_stage(connection, campaign_id, source)
+                if not await copy_rows(connection, "staged_leads", _COLUMNS, _rows(leads)):
+                    return ImportReport(added=0, duplicates=0, on_dnc=())
+                await _sql.analyze_stage(connection)
+                return await self._take_from_stage(connection, wanted)
 
-    async def _take_from_stage(self, connection: Connection, campaign_id: int, source: str) -> ImportReport:
+    async def _uploaded_before(self, wanted: _Upload) -> ImportReport | None:
+        """Spares us to read it all again. Two who upload the same at the same time are told apart at the end."""
+        if wanted.sha256 is None or wanted.again:
+            return None
+        at = await _sql.uploaded_at(self._pool, campaign_id=wanted.campaign_id, sha256=wanted.sha256)
+        return None if at is None else _nothing_done(at)
+
+    async def _take_from_stage(self, connection: Connection, wanted: _Upload) -> ImportReport:
         """The campaign is locked only now, when the slow part is over; it may have been started meanwhile."""
+        campaign_id = wanted.campaign_id
         _raise_unless_open(
             await queries_of("campaigns").share_campaign(connection, campaign_id=campaign_id), campaign_id
         )
-        row = await judge_stage(connection, _sql.add_staged_leads, campaign_id)
-        report = ImportReport(added=row["added"], duplicates=row["staged"] - row["added"], on_dnc=tuple(row["on_dnc"]))
-        await _sql.note_upload(
-            connection,
-            campaign_id=campaign_id,
-            source=source,
-            added=report.added,
-            duplicates=report.duplicates,
-            on_dnc=len(report.on_dnc),
+        if before := await _note_content(connection, wanted):
+            return before
+        renewed = await judge_stage(connection, _sql.renew_staged_leads, campaign_id, RENEWED_BY[wanted.duplicates])
+        added = await judge_stage(connection, _sql.add_staged_leads, campaign_id)
+        report = ImportReport(
+            added=added["added"],
+            renewed=renewed["renewed"],
+            duplicates=added["staged"] - added["added"] - renewed["renewed"],
+            on_dnc=(*renewed["on_dnc"], *added["on_dnc"]),
         )
+        await _note_report(connection, wanted, report)
         return report
 
     @store_call
@@ -124,22 +182,95 @@ class LeadStore:
 
     @store_call
     async def counts(self, campaign_id: int) -> Mapping[LeadState, int]:
-        """How many leads are in each state, zeros included."""
+        """How many leads are in each state, zeros included. Those that are deleted are not counted."""
         rows = {row["state"]: row["leads"] async for row in _sql.count_leads(self._pool, campaign_id=campaign_id)}
-        return {state: rows.get(state, 0) for state in LeadState}
+        return {state: rows.get(state, 0) for state in LeadState if state is not LeadState.DELETED}
 
     @store_call
     async def reset(self, lead_id: int) -> LeadRecord:
-        """Make it a new lead again, due at once, with all its attempts before it. Raises NotFound, LeadInFlight.
+        """Make it a new lead again, due at once, with all its attempts before it. Raises NotFound, LeadInFlight, IllegalTransition.
 
-        An act of a person, outside of the table of a lead's life; the do-not-call lists are asked again when it is dialed.
+        An act of a person; the do-not-call lists are asked again when it is dialed.
         """
-        row = await _sql.reset_lead(self._pool, lead_id=lead_id)
-        if row is not None:
-            return _record(row)
-        if await _sql.get_lead(self._pool, lead_id=lead_id) is None:
-            raise NotFound("lead", lead_id)
+        if not await _sql.reset_leads(self._pool, lead_ids=[lead_id]):
+            _raise_untouched((await self.get(lead_id)).lead, LeadEvent.RENEWED)
+        return await self.get(lead_id)
+
+    async def reset_all(self, campaign_id: int, state: LeadState) -> int:
+        """Every lead of the campaign that is in this state. How many. Raises LeadInFlight, IllegalTransition by the state."""
+        _raise_if_no_move(state, LeadEvent.RENEWED)
+        with upload_errors():
+            async with upload(self._pool) as connection:
+                ids = await _sql.ids_of_leads(connection, campaign_id=campaign_id, state=state)
+                return await change_many(connection, _sql.reset_leads, ids)
+
+    async def delete(self, lead_id: int) -> None:
+        """Take it off the list; what happened to it is kept. Raises NotFound, LeadInFlight, LeadsClosed, IllegalTransition."""
+        lead = (await self.get(lead_id)).lead
+        if not await self._delete(lead.campaign_id, lead_id=lead_id):
+            _raise_untouched((await self.get(lead_id)).lead, LeadEvent.DELETED)
+
+    async def delete_all(self, campaign_id: int, state: LeadState) -> int:
+        """Every lead of the campaign that is in this state. How many. Raises NotFound, LeadInFlight, LeadsClosed, IllegalTransition."""
+        _raise_if_no_move(state, LeadEvent.DELETED)
+        return await self._delete(campaign_id, state=state)
+
+    async def _delete(self, campaign_id: int, *, lead_id: int | None = None, state: LeadState | None = None) -> int:
+        """Either the lead, or all in the state."""
+        with upload_errors():
+            async with upload(self._pool) as connection:
+                campaign = await queries_of("campaigns").share_campaign(connection, campaign_id=campaign_id)
+                if campaign is None:
+                    raise NotFound("campaign", campaign_id)
+                if campaign["status"] == CampaignStatus.RUNNING:
+                    raise LeadsClosed(campaign["status"])
+                ids = (
+                    [lead_id]
+                    if lead_id is not None
+                    else await _sql.ids_of_leads(connection, campaign_id=campaign_id, state=state)
+                )
+                return await change_many(connection, _sql.delete_leads, ids)
+
+
+def _raise_untouched(lead: Lead, event: LeadEvent) -> None:
+    """Of a lead that was not changed: why. One whose call has just ended counts as still being called."""
+    _raise_if_no_move(lead.state, event)
+    raise LeadInFlight
+
+
+def _raise_if_no_move(state: LeadState, event: LeadEvent) -> None:
+    if state in IN_FLIGHT:
         raise LeadInFlight
+    if event not in LEAD_TRANSITIONS[state]:
+        raise IllegalTransition(state, event)
+
+
+async def _note_content(connection: Connection, wanted: _Upload) -> ImportReport | None:
+    """Whether the same was uploaded before; waits for one who is uploading it just now."""
+    if wanted.sha256 is None:
+        return None
+    content = {"campaign_id": wanted.campaign_id, "sha256": wanted.sha256}
+    if await _sql.take_upload(connection, source=wanted.source, again=wanted.again, **content):
+        return None
+    return _nothing_done(await _sql.uploaded_at(connection, **content))
+
+
+def _nothing_done(uploaded_before: datetime) -> ImportReport:
+    return ImportReport(added=0, duplicates=0, on_dnc=(), uploaded_before=uploaded_before)
+
+
+async def _note_report(connection: Connection, wanted: _Upload, report: ImportReport) -> None:
+    await _sql.note_upload(
+        connection,
+        campaign_id=wanted.campaign_id,
+        source=wanted.source,
+        added=report.added,
+        renewed=report.renewed,
+        duplicates=report.duplicates,
+        on_dnc=len(report.on_dnc),
+    )
+    if wanted.sha256 is not None:
+        await _sql.count_upload(connection, campaign_id=wanted.campaign_id, sha256=wanted.sha256, added=report.added)
 
 
 def lead_of(row: asyncpg.Record, prefix: str = "") -> Lead:
@@ -157,6 +288,11 @@ def lead_of(row: asyncpg.Record, prefix: str = "") -> Lead:
         cooloff_s=row[f"{prefix}cooloff_s"],
         cooloff_2nd_s=row[f"{prefix}cooloff_2nd_s"],
         cooloff_3rd_s=row[f"{prefix}cooloff_3rd_s"],
+        new_since=row[f"{prefix}new_since"],
+        time_zone=row[f"{prefix}time_zone"],
+        alternate_numbers=tuple(row[f"{prefix}alternate_numbers"]),
+        dead_numbers=tuple(row[f"{prefix}dead_numbers"]),
+        dials_at_reset=row[f"{prefix}dials_at_reset"],
     )
 
 
@@ -168,6 +304,8 @@ def _record(row: asyncpg.Record) -> LeadRecord:
         note=row["note"],
         lead_type=row["lead_type"],
         custom=row["custom"],
+        skill=row["skill"],
+        extension=row["extension"],
         on_dnc_at_import=row["on_dnc_at_import"],
         not_before=row["not_before"],
         held_by=row["held_by"],
@@ -176,9 +314,9 @@ def _record(row: asyncpg.Record) -> LeadRecord:
     )
 
 
-async def _rows(leads: AsyncIterable[NewLead] | Iterable[NewLead]) -> AsyncIterator[builtins.list[object]]:
+async def _rows(leads: AsyncIterable[NewLead] | Iterable[NewLead]) -> AsyncIterator[tuple[object, ...]]:
     async for lead in from_source(leads):
-        yield [dict(lead.custom) if column == "custom" else getattr(lead, column) for column in _COLUMNS]
+        yield (*_plain_values(lead), dict(lead.custom))
 
 
 def _raise_unless_open(campaign: asyncpg.Record | None, campaign_id: int) -> None:

@@ -55,6 +55,11 @@ class NodeStore:
         await _sql.heartbeat(self._pool, node=node)
 
     @store_call
+    async def note_queues(self, names: Sequence[str]) -> None:
+        """The queues that Asterisk has: a campaign whose queue is missing is refused its start."""
+        await _sql.note_queues(self._pool, names=[name for name in names if name.isprintable()])
+
+    @store_call
     async def list(self) -> Sequence[Node]:
         return [Node(**row) async for row in _sql.list_nodes(self._pool)]
 

@@ -1,4 +1,5 @@
-"""What uploads share: rows come from a source that may be slow or fail, and are laid down before they are judged."""
+"""What uploads and other changes of a great many rows share: time enough, and for uploads a source that may be slow or fail,
+and whose rows are laid down before they are judged."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -7,6 +8,9 @@ from typing import Any, TypeVar
 from dialerd.store.pool import Connection, Pool, store_errors, transaction
 
 T = TypeVar("T")
+
+UPLOAD_MEMORY_MB = 64
+"""Of the server, for each sort or hash of an upload: the usual 4 are too few for 200,000 rows, and it would use its disk."""
 
 UPLOAD_TIMEOUT_S = 600.0
 """For an upload as a whole: seconds for a million rows, but a source may be slow."""
@@ -17,18 +21,27 @@ async def upload(pool: Pool) -> AsyncIterator[Connection]:
     """A transaction with the time that an upload needs. It cannot be tried again: the source has been read."""
     async with transaction(pool) as connection:
         await connection.execute(f"SET LOCAL statement_timeout = '{UPLOAD_TIMEOUT_S:.0f}s'")
+        await connection.execute(f"SET LOCAL work_mem = '{UPLOAD_MEMORY_MB}MB'")
         yield connection
 
 
 async def copy_rows(
     connection: Connection, table: str, columns: Sequence[str], rows: AsyncIterable[Sequence[object]]
-) -> None:
-    await connection.copy_records_to_table(table, records=rows, columns=columns, timeout=UPLOAD_TIMEOUT_S)
+) -> int:
+    """How many rows there were."""
+    status = await connection.copy_records_to_table(table, records=rows, columns=columns, timeout=UPLOAD_TIMEOUT_S)
+    return int(status.removeprefix("COPY "))
 
 
 async def judge_stage(connection: Connection, query: Any, *parameters: object) -> Any:
     """Run the named query that moves the staged rows on; its parameters in the order of its list."""
     return await connection.fetchrow(query.sql, *parameters, timeout=UPLOAD_TIMEOUT_S)
+
+
+async def change_many(connection: Connection, query: Any, ids: Sequence[int]) -> int:
+    """Run the named query that changes the rows with these ids, however many, and says how many it has changed."""
+    changed: int = await connection.fetchval(query.sql, ids, timeout=UPLOAD_TIMEOUT_S)
+    return changed
 
 
 class _SourceFailed(Exception):

@@ -1,62 +1,80 @@
--- name: create_campaign(account_id, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s, agent_dial_timeout_s, wrapup_s)^
-INSERT INTO campaigns (account_id, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts,
-                       cooloff_s, cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s,
-                       agent_dial_timeout_s, wrapup_s)
-VALUES (:account_id, :name, :queue, :note, :dial_mode, :calls_per_second, :concurrency, :max_attempts,
-        :cooloff_s, :cooloff_2nd_s, :cooloff_3rd_s, :ring_timeout_s, :customer_wait_sla_s,
-        :agent_dial_timeout_s, :wrapup_s)
-RETURNING *;
+-- name: create_campaign(account_id, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s, agent_dial_timeout_s, wrapup_s, dial_cycles, dial_cycles_time, outcome_rules, alternates, schedule, lead_window, day_plan, caller_id_enabled, rotation, profile)$
+INSERT INTO campaigns (account_id, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts, cooloff_s,
+                       cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s, agent_dial_timeout_s,
+                       wrapup_s, dial_cycles, dial_cycles_time, outcome_rules, alternates, schedule, lead_window,
+                       day_plan, caller_id_enabled, rotation, profile)
+VALUES (:account_id, :name, :queue, :note, :dial_mode, :calls_per_second, :concurrency, :max_attempts, :cooloff_s, :cooloff_2nd_s,
+        :cooloff_3rd_s, :ring_timeout_s, :customer_wait_sla_s, :agent_dial_timeout_s, :wrapup_s, :dial_cycles,
+        :dial_cycles_time, :outcome_rules, :alternates, :schedule, :lead_window, :day_plan, :caller_id_enabled,
+        :rotation, :profile)
+RETURNING id;
 
 -- name: get_campaign(campaign_id)^
-SELECT * FROM campaigns WHERE id = :campaign_id;
+SELECT campaigns.*, to_jsonb(accounts) AS account FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
+WHERE campaigns.id = :campaign_id;
 
 -- name: find_campaign(account, name)^
-SELECT campaigns.* FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
+SELECT campaigns.*, to_jsonb(accounts) AS account FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
 WHERE accounts.name = :account AND campaigns.name = :name;
 
 -- name: campaign_overviews(campaign_id)
 -- What the list of campaigns shows: of one campaign, or (NULL) of all.
-SELECT campaigns.*, accounts.name AS account,
+SELECT campaigns.*, to_jsonb(accounts) AS account,
        (SELECT jsonb_object_agg(state, leads)
           FROM (SELECT state, count(*) AS leads FROM leads WHERE campaign_id = campaigns.id GROUP BY state) AS counted
        ) AS leads_by_state,
+       (SELECT jsonb_agg(jsonb_build_array(held_by, leads, until) ORDER BY leads DESC)
+          FROM (SELECT held_by, count(*) AS leads, min(not_before) AS until
+                FROM leads WHERE campaign_id = campaigns.id AND held_by IS NOT NULL GROUP BY held_by) AS held
+       ) AS held_leads,
+       CASE WHEN lease_until > now() THEN owner END AS dialed_by,
        (SELECT count(*) FROM attempts WHERE campaign_id = campaigns.id AND ended_at IS NULL) AS open_attempts
 FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
 WHERE :campaign_id::bigint IS NULL OR campaigns.id = :campaign_id
 ORDER BY campaigns.id;
 
 -- name: dialable_campaigns()
-SELECT * FROM campaigns WHERE status = 'running' ORDER BY id;
+SELECT campaigns.*, to_jsonb(accounts) AS account FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
+WHERE status = 'running' ORDER BY campaigns.id;
+
+-- name: due_to_start()
+-- Scheduled campaigns whose time has come.
+SELECT id FROM campaigns WHERE status = 'scheduled' AND starts_at <= now() ORDER BY starts_at, id;
 
 -- name: lock_campaign(campaign_id)^
 -- The strongest lock, though only the status changes: open_next holds the row by FOR KEY SHARE, and waits for this one alone.
-SELECT * FROM campaigns WHERE id = :campaign_id FOR UPDATE;
+SELECT campaigns.*, to_jsonb(accounts) AS account FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
+WHERE campaigns.id = :campaign_id FOR UPDATE OF campaigns;
 
 -- name: lock_campaign_for_edit(campaign_id)^
 -- Edits exclude each other, and nothing else: dialing goes on meanwhile.
-SELECT * FROM campaigns WHERE id = :campaign_id FOR NO KEY UPDATE;
+SELECT campaigns.*, to_jsonb(accounts) AS account FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
+WHERE campaigns.id = :campaign_id FOR NO KEY UPDATE OF campaigns;
 
 -- name: share_campaign(campaign_id)^
 -- Keeps the status as it is until the transaction ends.
 SELECT * FROM campaigns WHERE id = :campaign_id FOR KEY SHARE;
 
--- name: edit_campaign(campaign_id, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s, agent_dial_timeout_s, wrapup_s)!
+-- name: edit_campaign(campaign_id, judge_anew, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s, agent_dial_timeout_s, wrapup_s, dial_cycles, dial_cycles_time, outcome_rules, alternates, schedule, lead_window, day_plan, caller_id_enabled, rotation, profile)!
 UPDATE campaigns
 SET name = :name, queue = :queue, note = :note, dial_mode = :dial_mode, calls_per_second = :calls_per_second,
     concurrency = :concurrency, max_attempts = :max_attempts, cooloff_s = :cooloff_s, cooloff_2nd_s = :cooloff_2nd_s,
     cooloff_3rd_s = :cooloff_3rd_s, ring_timeout_s = :ring_timeout_s, customer_wait_sla_s = :customer_wait_sla_s,
-    agent_dial_timeout_s = :agent_dial_timeout_s, wrapup_s = :wrapup_s
+    agent_dial_timeout_s = :agent_dial_timeout_s, wrapup_s = :wrapup_s, dial_cycles = :dial_cycles,
+    dial_cycles_time = :dial_cycles_time, outcome_rules = :outcome_rules, alternates = :alternates,
+    schedule = :schedule, lead_window = :lead_window, day_plan = :day_plan, caller_id_enabled = :caller_id_enabled,
+    rotation = :rotation, profile = :profile,
+    judge_anew = judge_anew OR :judge_anew
 WHERE id = :campaign_id;
 
--- name: move_campaign(campaign_id, status)^
+-- name: move_campaign(campaign_id, status, starts_at)!
 -- To another status. What held it back is history; who owns it is not: calls in flight are still that daemon's.
 UPDATE campaigns
-SET status = :status::campaign_status,
+SET status = :status::campaign_status, starts_at = :starts_at,
     started_at = CASE WHEN :status::campaign_status = 'running' THEN coalesce(started_at, now()) ELSE started_at END,
     ended_at = CASE WHEN :status::campaign_status IN ('completed', 'cancelled') THEN now() END,
-    held_by = NULL, hold_reason = NULL, hold_until = NULL
-WHERE id = :campaign_id
-RETURNING *;
+    held_by = NULL, hold_reason = NULL, hold_until = NULL, verdicts = '[]'
+WHERE id = :campaign_id;
 
 -- name: renew_lease(campaign_id, node, duration)$
 -- The epoch of the right to dial that this node still has.
@@ -76,14 +94,19 @@ RETURNING epoch;
 UPDATE campaigns SET owner = NULL, lease_until = NULL
 WHERE id = :campaign_id AND owner = :node AND epoch = :epoch;
 
--- name: note_hold(campaign_id, node, epoch, held_by, sentence, until)!
-UPDATE campaigns SET held_by = :held_by, hold_reason = :sentence, hold_until = :until
+-- name: note_hold(campaign_id, node, epoch, held_by, sentence, until, verdicts)!
+UPDATE campaigns SET held_by = :held_by, hold_reason = :sentence, hold_until = :until, verdicts = :verdicts
 WHERE id = :campaign_id AND owner = :node AND epoch = :epoch AND status = 'running';
 
+-- name: note_refused_start(campaign_id, sentence)!
+-- Why a scheduled campaign has not started though its time has come.
+UPDATE campaigns SET held_by = 'start_refused', hold_reason = :sentence
+WHERE id = :campaign_id AND status = 'scheduled' AND hold_reason IS DISTINCT FROM :sentence;
+
 -- name: lock_leased_campaign(campaign_id, node, epoch)^
-SELECT * FROM campaigns
-WHERE id = :campaign_id AND status = 'running' AND owner = :node AND epoch = :epoch
-FOR UPDATE;
+SELECT campaigns.*, to_jsonb(accounts) AS account FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
+WHERE campaigns.id = :campaign_id AND status = 'running' AND owner = :node AND epoch = :epoch
+FOR UPDATE OF campaigns;
 
 -- name: has_work_left(campaign_id)$
 SELECT EXISTS (SELECT FROM leads WHERE campaign_id = :campaign_id
@@ -92,6 +115,15 @@ SELECT EXISTS (SELECT FROM leads WHERE campaign_id = :campaign_id
 
 -- name: lead_facts(campaign_id)^
 -- Whether the campaign has leads, and whether one of them can still be dialed or is being dialed.
-SELECT EXISTS (SELECT FROM leads WHERE campaign_id = :campaign_id) AS any,
+SELECT EXISTS (SELECT FROM leads WHERE campaign_id = :campaign_id AND state <> 'deleted') AS any,
        EXISTS (SELECT FROM leads WHERE campaign_id = :campaign_id
                   AND state IN ('active', 'dialing', 'ringing', 'answered', 'retry', 'cooloff', 'voicemail')) AS unfinished;
+
+-- name: start_facts(campaign_id)^
+-- What else a start asks for: numbers in the pool, and whether Asterisk knows the queue (NULL: no daemon lives that could tell).
+SELECT (SELECT count(*) FROM caller_ids WHERE campaign_id = campaigns.id) AS pool,
+       (SELECT count(*) FROM queue_numbers WHERE account_id = campaigns.account_id AND queue_numbers.queue = campaigns.queue) AS queue_numbers,
+       CASE WHEN EXISTS (SELECT FROM pbx_queues WHERE seen_at > now() - interval '2 minutes')
+            THEN EXISTS (SELECT FROM pbx_queues WHERE name = campaigns.queue AND seen_at > now() - interval '2 minutes')
+       END AS queue_known
+FROM campaigns WHERE id = :campaign_id;

@@ -9,6 +9,13 @@ ON CONFLICT (id) DO UPDATE SET started_at = now(), heartbeat_at = now(), version
 -- name: heartbeat(node)!
 UPDATE nodes SET heartbeat_at = now() WHERE id = :node;
 
+-- name: note_queues(names)!
+WITH gone AS (
+    DELETE FROM pbx_queues WHERE seen_at < now() - interval '1 day'
+)
+INSERT INTO pbx_queues (name, seen_at) SELECT DISTINCT name, now() FROM unnest(:names::text[]) AS name
+ON CONFLICT (name) DO UPDATE SET seen_at = now();
+
 -- name: list_nodes()
 SELECT id, started_at, heartbeat_at, version FROM nodes ORDER BY id;
 

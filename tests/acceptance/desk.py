@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -26,11 +27,14 @@ from dialerd.audit import (
     longest_journey,
     read_calls,
 )
+from dialerd.compliance import profiles
 from dialerd.domain.caller_id import CallerId
 from dialerd.domain.calls import AttemptState
-from dialerd.domain.campaigns import CampaignAction, CampaignSettings
+from dialerd.domain.campaigns import CampaignAction, CampaignSettings, CampaignStatus
+from dialerd.domain.eligibility import Rule
 from dialerd.domain.leads import LeadState, NewLead
 from dialerd.domain.outcomes import Outcome
+from dialerd.domain.timezones import in_zone
 from dialerd.store.campaigns import CampaignOverview, CampaignStore
 from dialerd.store.leads import LeadRecord, LeadStore
 from dialerd.store.pool import Pool
@@ -64,6 +68,42 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+# --- hours of the day that hold whenever the tests run ---------------------------------------------------------------
+
+AROUND = timedelta(minutes=90)
+"""More than an hour to either side: a clock that is put forward or back meanwhile leaves the window open."""
+
+
+def hours(since: datetime, until: datetime, zone: str = "UTC") -> str:
+    """A window as options have it, on the clocks of a zone; it may go over midnight."""
+    return f"{in_zone(since, zone):%H:%M}-{in_zone(until, zone):%H:%M}"
+
+
+def open_hours(zone: str = "UTC") -> str:
+    return hours(now() - AROUND, now() + AROUND, zone)
+
+
+def closed_hours(zone: str = "UTC") -> str:
+    """They open in more than an hour."""
+    return hours(now() + AROUND, now() + 2 * AROUND, zone)
+
+
+def next_minute(at_least_s: float) -> datetime:
+    """The first full minute that is so far away."""
+    return (now() + timedelta(seconds=at_least_s, minutes=1)).replace(second=0, microsecond=0)
+
+
+def zone_far_from_midnight(zones: Iterable[str]) -> str:
+    """Where the day changes neither during the test nor just before it; of two zones eight hours apart one is always so."""
+
+    def minutes_from_midnight(zone: str) -> int:
+        wall = in_zone(now(), zone)
+        since = wall.hour * 60 + wall.minute
+        return min(since, 24 * 60 - since)
+
+    return max(zones, key=minutes_from_midnight)
+
+
 class Desk:
     """`daemon` dials; `pool` reads and lays out rows in its database. A test that judges names the agents whom it had."""
 
@@ -72,7 +112,7 @@ class Desk:
         self.daemon = daemon
         self.cli = daemon.cli
         self._pool = pool
-        self._campaigns = CampaignStore(pool)
+        self._campaigns = CampaignStore(pool, profiles())
         self._leads = LeadStore(pool)
 
     # --- laying out ---
@@ -88,6 +128,7 @@ class Desk:
     ) -> int:
         """A draft with leads; numbers alone are enough of a lead. What a test does not say is out of its way."""
         usual = {"queue": QUEUE, "calls_per_second": 20.0, "concurrency": 50, "max_attempts": 1, "ring_timeout_s": 10}
+        usual["caller_id_enabled"] = bool(pool)
         campaign = await self._campaigns.create(CampaignSettings(name=name, **{**usual, **settings}), pool)
         await self._leads.add(campaign.id, [lead if isinstance(lead, NewLead) else person_lead(lead) for lead in leads])
         return campaign.id
@@ -112,9 +153,13 @@ class Desk:
     async def edit(self, *options: str, name: str = NAME) -> None:
         await self.cli("campaign", "edit", name, *options)
 
+    def file(self, name: str) -> Path:
+        """A place for a file, gone after the test."""
+        return self.daemon.folder / name
+
     def csv_file(self, header: Sequence[str], *rows: Sequence[object]) -> str:
         """The path of a file with these rows."""
-        path = self.daemon.folder / "leads.csv"
+        path = self.file("leads.csv")
         with path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([header, *rows])
         return str(path)
@@ -143,6 +188,10 @@ class Desk:
     async def outcomes(self, number: str) -> list[Outcome | None]:
         return [row["outcome"] and Outcome(row["outcome"]) for row in await self.attempts(number)]
 
+    async def outcomes_of(self, campaign: int) -> list[Outcome | None]:
+        """Of all attempts, in the order in which they were opened."""
+        return [row["outcome"] and Outcome(row["outcome"]) for row in await self._attempts_of(campaign)]
+
     async def held_by(self, campaign: int) -> str | None:
         return (await self.overview(campaign)).held_by
 
@@ -150,13 +199,52 @@ class Desk:
         """What the user is told about why nothing is dialed."""
         return str(json.loads(await self.cli("explain", "campaign", name, "--json"))["why"])
 
+    async def explained_lead(self, campaign: int, number: str) -> dict[str, Any]:
+        """What the user is told about why a lead is not called, and what each rule says of it: `why`, `rules`."""
+        lead = (await self.leads(campaign))[number].lead
+        told: dict[str, Any] = json.loads(await self.cli("explain", "lead", str(lead.id), "--json"))
+        return told
+
+    async def shown_status(self, name: str = NAME) -> str:
+        """What `dialerd status` says that the campaign does."""
+        shown = {each["name"]: each["shown_status"] for each in json.loads(await self.cli("status", "--json"))}
+        return str(shown[name])
+
+    async def metric(self, series: str) -> float | None:
+        """The value of one series, named with its labels as /metrics has it; None where it is not there."""
+        lines = (line.rpartition(" ") for line in (await self.daemon.get("/metrics")).splitlines())
+        return next((float(value) for name, _, value in lines if name == series), None)
+
     # --- waiting for facts ---
 
-    async def until_held(self, campaign: int, reason: str) -> None:
+    async def until_held(self, campaign: int, reason: str, *, timeout_s: float = PATIENCE_S) -> None:
         async def is_held() -> bool:
             return await self.held_by(campaign) == reason
 
-        await self.lab.wait_for(is_held, PATIENCE_S)
+        await self.lab.wait_for(is_held, timeout_s)
+
+    async def until_queues_are_known(self) -> None:
+        """Until the daemon has told which queues Asterisk has."""
+        await self.lab.wait_for(lambda: self._pool.fetch("SELECT FROM pbx_queues"), PATIENCE_S)
+
+    async def until_shown_as(self, campaign: int, status: CampaignStatus) -> None:
+        async def is_shown() -> bool:
+            return (await self.overview(campaign)).shown_status is status
+
+        await self.lab.wait_for(is_shown, PATIENCE_S)
+
+    async def until_over(self, moment: datetime, *, timeout_s: float = 90.0) -> None:
+        await self.lab.wait_for(lambda: now() > moment, timeout_s)
+
+    async def until_lead_waits(self, campaign: int, number: str, rule: Rule) -> LeadRecord:
+        """Until the rule has put the lead off, or ended it."""
+
+        async def found() -> list[LeadRecord]:
+            record = (await self.leads(campaign))[number]
+            return [record] if record.held_by == rule else []
+
+        [record] = await self.lab.wait_for(found, PATIENCE_S)
+        return record
 
     async def until_call_is(self, number: str, *states: AttemptState) -> asyncpg.Record:
         """Until the newest attempt is in one of these states; its row."""
@@ -177,6 +265,12 @@ class Desk:
     async def until_lead_is(self, campaign: int, number: str, state: LeadState) -> None:
         async def is_so() -> bool:
             return (await self.lead_states(campaign))[number] is state
+
+        await self.lab.wait_for(is_so, PATIENCE_S)
+
+    async def until_no_call_is_open(self, campaign: int) -> None:
+        async def is_so() -> bool:
+            return not (await self.overview(campaign)).open_attempts
 
         await self.lab.wait_for(is_so, PATIENCE_S)
 
@@ -206,15 +300,31 @@ class Desk:
 
         await self.lab.wait_for(is_completed, timeout_s)
 
-    async def until_seen(self, count: int, kind: str = "lead") -> list[FarEndCall]:
+    async def until_seen(self, count: int, kind: str = "lead", *, timeout_s: float = PATIENCE_S) -> list[FarEndCall]:
         """Until the far end has recorded so many ended calls of the kind; all of them."""
-        await self.lab.wait_for(lambda: len(self.lab.calls(kind)) >= count, PATIENCE_S)
+        await self.lab.wait_for(lambda: len(self.lab.calls(kind)) >= count, timeout_s)
         return self.lab.calls(kind)
+
+    async def until_silent(self) -> None:
+        """Every call has ended and is in the far end's record."""
+        await self.lab.wait_for(self.lab.is_silent, PATIENCE_S)
 
     # --- what the far end saw ---
 
     def calls_to(self, number: str) -> list[FarEndCall]:
-        return [call for call in self.lab.calls("lead") if call.dialed == number.lstrip("+")]
+        return [call for call in self.calls_in_order() if call.dialed == number.lstrip("+")]
+
+    def calls_in_order(self) -> list[FarEndCall]:
+        """To leads, in the order of their INVITEs."""
+        return sorted(self.lab.calls("lead"), key=lambda call: call.invite)
+
+    def dialed(self) -> list[str]:
+        """The numbers of those calls."""
+        return [f"+{call.dialed}" for call in self.calls_in_order()]
+
+    def shown(self) -> list[str]:
+        """The numbers that those calls showed."""
+        return [f"+{call.caller_number.lstrip('+')}" for call in self.calls_in_order()]
 
     def agent_legs_for(self, number: str) -> list[FarEndCall]:
         """Calls to agents whose phones showed this number, and who answered."""
@@ -296,11 +406,12 @@ def _lead_row(record: LeadRecord) -> LeadRow:
         cooloff_s=lead.cooloff_s,
         cooloff_2nd_s=lead.cooloff_2nd_s,
         cooloff_3rd_s=lead.cooloff_3rd_s,
+        held_by=record.held_by,
     )
 
 
 def _attempt_row(row: asyncpg.Record) -> AttemptRow:
-    columns = ("lead_id", "ordinal", "opened_at", "answered_at", "ended_at", "outcome")
+    columns = ("lead_id", "number", "ordinal", "opened_at", "answered_at", "ended_at", "outcome")
     return AttemptRow(**{column: row[column] for column in columns})
 
 

@@ -1,5 +1,7 @@
 """No call goes to a number on a do-not-call list, however late it was added (law L1)."""
 
+from datetime import timedelta
+
 import pytest
 
 from dialerd.domain.leads import LeadState
@@ -72,3 +74,22 @@ async def test_numbers_that_were_listed_before_the_upload_are_told_and_never_dia
     assert [call.dialed for call in lab.calls("lead")] == [other.lstrip("+")]
     assert (await desk.leads(1))[listed].on_dnc_at_import
     await desk.judge(1, agents=agents)
+
+
+async def test_an_entry_forbids_calls_until_it_has_expired_and_no_longer(desk: Desk) -> None:
+    agents = await desk.staff("1010")
+    briefly, longer = some(2, BUSY)
+    await desk.cli("dnc", "add", longer, "--for", "1d")
+    expires = now() + timedelta(seconds=10)
+    await desk.cli("dnc", "add", briefly, "--expires", expires.isoformat())
+    campaign = await desk.campaign([briefly, longer])
+    assert set((await desk.lead_states(campaign)).values()) == {LeadState.BLOCKED}
+    await desk.until_over(expires)
+    assert "2 leads are new again" in await desk.cli("leads", "reset", NAME, "--state", "blocked")
+    await desk.start(campaign)
+    await desk.until_completed(campaign)
+    assert desk.dialed() == [briefly]
+    assert desk.calls_to(briefly)[0].invite > expires
+    assert (await desk.lead_states(campaign))[longer] is LeadState.BLOCKED
+    # The judge knows no end of an entry.
+    await desk.judge(campaign, agents=agents, but={"L1"})

@@ -6,7 +6,7 @@ from dialerd.audit import Span
 from dialerd.domain.calls import AttemptState
 from dialerd.domain.leads import LeadState
 from dialerd.domain.outcomes import Outcome
-from tests.acceptance.desk import LONG_RING, PATIENCE_S, PERSON, Desk, now, some
+from tests.acceptance.desk import BUSY, LONG_RING, PATIENCE_S, PERSON, Desk, now, person_lead, some
 from tests.daemon import CommandFailed
 from tests.lab import Lab
 
@@ -82,3 +82,25 @@ async def test_while_a_campaign_runs_its_leads_cannot_be_uploaded(desk: Desk, la
     file = desk.csv_file(["number", "priority", "first_name"], [some(2, [50])[1], 0, "Ada"])
     with pytest.raises(CommandFailed, match="pause or stop it to change its leads"):
         await desk.cli("leads", "import", "list", file)
+
+
+async def test_after_a_pause_and_after_a_stop_the_list_goes_on_where_it_was(desk: Desk) -> None:
+    agents = await desk.staff(*AGENTS)
+    leads = some(18, BUSY)
+    ranked = {number: place % 3 for place, number in enumerate(leads)}
+    start = now()
+    campaign = await desk.dial(
+        [person_lead(number, priority=ranked[number]) for number in leads], calls_per_second=2, concurrency=1
+    )
+    spans = []
+    for seen, acts in ((3, ["pause"]), (8, ["pause", "stop"])):
+        await desk.until_seen(seen)
+        for act in acts:
+            await desk.act(act)
+            await desk.until_silent()
+        spans.append(Span(start=start, end=now()))
+        start = now()
+        await desk.act("resume")
+    await desk.until_completed(campaign)
+    assert desk.dialed() == sorted(leads, key=lambda number: -ranked[number])
+    await desk.judge(campaign, agents=agents, allowed=[*spans, Span(start=start)])

@@ -12,6 +12,7 @@ from dialerd.dialer.campaign_runner import CampaignRunner, RunnerParts
 from dialerd.dialer.pacer import Pacer
 from dialerd.dialer.rescuer import Rescuer
 from dialerd.dialer.supervisor import Supervisor
+from dialerd.dialer.trunk import Trunk
 from dialerd.domain.activity import Fact
 from dialerd.domain.calls import Call, CallEvent
 from dialerd.domain.campaigns import Campaign
@@ -38,7 +39,8 @@ class FakeNode:
         self.changes = 0
         self.runners: list[CampaignRunner] = []
         self.asterisk_ready = True
-        self.campaigns = FakeCampaigns()
+        self.campaigns = FakeCampaigns(now=self.clock.now)
+        self.trunk = Trunk(self.clock)
         self.attempts = FakeAttempts(journal=self.journal, now=self.clock.now)
         self.telephony = FakeTelephony(journal=self.journal)
         self.queues = FakeQueues()
@@ -47,6 +49,7 @@ class FakeNode:
             telephony=self.telephony,
             clock=self.clock,
             publish=self.facts.append,
+            trunk=self.trunk,
             on_change=self._changed,
             tasks=tasks,
         )
@@ -55,6 +58,7 @@ class FakeNode:
             attempts=self.attempts,
             queues=self.queues,
             tracker=self.tracker,
+            trunk=self.trunk,
             pacer=Pacer(node_calls_per_second=node_calls_per_second, now=self.clock.monotonic()),
             clock=self.clock,
             publish=self.facts.append,

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
-from dialerd.domain.attempts import Lease, OpenCall, OpenedAttempt, PassedOver
+from dialerd.domain.attempts import Claim, Lease, OpenCall, OpenedAttempt, PassedOver, WaitingLeads
 from dialerd.domain.calls import AttemptState, Call
 from dialerd.domain.campaigns import Campaign, CampaignStatus
-from dialerd.domain.eligibility import Refused, Rule
+from dialerd.domain.eligibility import Refused, Rule, Verdict
 from dialerd.domain.leads import LeadEvent
 from dialerd.domain.pacing import HoldReason
+from dialerd.domain.pacing import Verdict as HoldVerdict
 from dialerd.domain.retry import NextStep
 from dialerd.errors import NotFound, StoreUnavailable
 from tests.factories import ATTEMPT, NOON, a_call
@@ -24,6 +25,7 @@ class HoldNote:
     reason: HoldReason | None
     sentence: str | None
     until: datetime | None
+    verdicts: Sequence[HoldVerdict] = ()
 
 
 @dataclass
@@ -57,6 +59,7 @@ class FakeCampaigns:
     notes: list[HoldNote] = field(default_factory=list)
     undialed: set[int] = field(default_factory=set)
     """Campaigns that may not be completed: something of theirs can still be dialed."""
+    now: Callable[[], datetime] = lambda: NOON
     trouble: Trouble = field(default_factory=Trouble)
 
     def put(self, *campaigns: Campaign) -> None:
@@ -84,10 +87,22 @@ class FakeCampaigns:
         self.given_back.append(lease.campaign_id)
 
     async def note_hold(
-        self, lease: Lease, reason: HoldReason | None, sentence: str | None, until: datetime | None
+        self,
+        lease: Lease,
+        reason: HoldReason | None,
+        sentence: str | None,
+        until: datetime | None,
+        verdicts: Sequence[HoldVerdict] = (),
     ) -> None:
         await self.trouble.strike()
-        self.notes.append(HoldNote(lease.campaign_id, reason, sentence, until))
+        self.notes.append(HoldNote(lease.campaign_id, reason, sentence, until, verdicts))
+
+    async def start_due(self) -> int:
+        await self.trouble.strike()
+        due = [campaign for campaign in self.rows.values() if campaign.status is CampaignStatus.SCHEDULED]
+        due = [campaign for campaign in due if campaign.starts_at is not None and campaign.starts_at <= self.now()]
+        self.put(*(replace(campaign, status=CampaignStatus.RUNNING) for campaign in due))
+        return len(due)
 
     async def complete_campaign(self, lease: Lease) -> bool:
         await self.trouble.strike()
@@ -107,6 +122,13 @@ class FakeAttempts:
     now: Callable[[], datetime] = lambda: NOON
     waiting: dict[int, list[tuple[datetime, int]]] = field(default_factory=dict)
     """For each campaign the leads that wait, with the time at which they become due."""
+    held: dict[int, list[WaitingLeads]] = field(default_factory=dict)
+    """What each rule holds back, as it would be counted."""
+    forbidden: Verdict | None = None
+    """What forbids every call, as the transaction would find it."""
+    looks: list[tuple[int, bool]] = field(default_factory=list)
+    """How each look at the line was asked for: how many leads, and whether retries come first."""
+    judged_anew: list[int] = field(default_factory=list)
     opened: list[Call] = field(default_factory=list)
     written: list[Call] = field(default_factory=list)
     closed: list[Call] = field(default_factory=list)
@@ -122,16 +144,25 @@ class FakeAttempts:
     def add_leads(self, campaign_id: int, *leads: int | PassedOver) -> None:
         self.due.setdefault(campaign_id, deque()).extend(leads)
 
-    async def open_next(self, campaign: Campaign, lease: Lease) -> OpenedAttempt | PassedOver | None:
+    async def open_next(
+        self, campaign: Campaign, lease: Lease, *, look_at: int = 1, most: int = 1, retries_first: bool = False
+    ) -> Claim:
         await self.trouble.strike()
+        self.looks.append((look_at, retries_first))
         if self.breaks_with:
             raise self.breaks_with.pop()
-        line = self.due.get(campaign.id)
-        if not line:
-            return None
-        lead = line.popleft()
-        if isinstance(lead, PassedOver):
-            return lead
+        if self.forbidden is not None:
+            return Claim(forbidden=self.forbidden)
+        line, passed = self.due.get(campaign.id, deque()), list[PassedOver]()
+        while line and len(passed) < look_at:
+            lead = line.popleft()
+            if isinstance(lead, PassedOver):
+                passed.append(lead)
+            else:
+                return Claim(opened=(self._open(campaign, lease, lead),), passed=tuple(passed))
+        return Claim(passed=tuple(passed))
+
+    def _open(self, campaign: Campaign, lease: Lease, lead: int) -> OpenedAttempt:
         call = a_call(
             id=uuid5(ATTEMPT, f"{campaign.id}/{lead}"),
             campaign_id=campaign.id,
@@ -141,6 +172,15 @@ class FakeAttempts:
         self.opened.append(call)
         self.open.append(OpenCall(call=call, node=lease.node))
         return OpenedAttempt(call=call, ordinal=1)
+
+    async def judge_anew(self, campaign_id: int) -> int:
+        await self.trouble.strike()
+        self.judged_anew.append(campaign_id)
+        return 0
+
+    async def waiting_leads(self, campaign_id: int) -> Sequence[WaitingLeads]:
+        await self.trouble.strike()
+        return self.held.get(campaign_id, [])
 
     async def next_due_at(self, campaign_id: int) -> datetime | None:
         await self.trouble.strike()

@@ -68,6 +68,7 @@ def a_row(
 ) -> AttemptRow:
     return AttemptRow(
         lead_id=lead_id,
+        number={1: ADA, 2: BEN, 3: CID}[lead_id],
         ordinal=ordinal,
         opened_at=later(opened),
         answered_at=seconds(answered),

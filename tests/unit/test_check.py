@@ -3,6 +3,9 @@ from datetime import timedelta
 import pytest
 
 from dialerd import check
+from dialerd.compliance import profiles
+from dialerd.domain.campaigns import CampaignStatus
+from tests.factories import a_campaign, settings
 
 
 @pytest.mark.parametrize(
@@ -49,3 +52,24 @@ def test_missing_migrations_are_named() -> None:
     verdict = check._judge_schema(["002_more.sql"])
     assert not verdict.ok
     assert "002_more.sql" in verdict.says
+
+
+def test_a_campaign_whose_profile_nobody_knows_is_named_whatever_its_status() -> None:
+    draft = a_campaign(settings=settings(profile="mine"), status=CampaignStatus.DRAFT)
+    verdict = check._judge_profiles([a_campaign(), draft], profiles())
+    assert not verdict.ok
+    assert verdict.says == "Spring asks for mine, which is not known: set compliance.profile_file, or edit the campaign"
+
+
+def test_a_campaign_that_runs_against_its_profile_is_named_with_what_is_wrong() -> None:
+    """Not while it is a draft: there its start says so."""
+    against = settings(profile="uk", ring_timeout_s=10)
+    verdict = check._judge_profiles([a_campaign(settings=against)], profiles())
+    assert not verdict.ok
+    assert "Spring is not as uk demands: ring_timeout_s is 10: set 20 or more" in verdict.says
+    assert check._judge_profiles([a_campaign(settings=against, status=CampaignStatus.DRAFT)], profiles()).ok
+
+
+def test_campaigns_with_known_profiles_are_fine() -> None:
+    as_uk_demands = settings(profile="uk", customer_wait_sla_s=2, caller_id_enabled=True)
+    assert check._judge_profiles([a_campaign(), a_campaign(settings=as_uk_demands)], profiles()).ok

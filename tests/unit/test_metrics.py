@@ -15,9 +15,11 @@ from dialerd.domain.activity import (
     CampaignClosed,
     CampaignHeld,
     Fact,
-    LeadBlocked,
+    LeadPassedOver,
+    LeadsHeld,
 )
 from dialerd.domain.calls import Call, DialMode
+from dialerd.domain.eligibility import Rule
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.pacing import HoldReason
 from dialerd.metrics import Metrics
@@ -30,7 +32,8 @@ FACTS: list[Fact] = [
     AgentRinging(campaign_id=1, after_answer_s=0.1),
     CallConnected(campaign_id=1, after_answer_s=1.4),
     CallEnded(campaign_id=1, dial_mode=PROGRESSIVE, outcome=Outcome.BUSY, call=a_call()),
-    LeadBlocked(campaign_id=1, lead_id=5),
+    LeadPassedOver(campaign_id=1, rule=Rule.DNC),
+    LeadsHeld(campaign_id=1, leads={"lead_window": 7, "cooloff": 2}),
     CampaignHeld(campaign_id=1, reason=HoldReason.PACE),
     CampaignClosed(campaign_id=2),
     CallsRescued(adopted=2, lost=1),
@@ -64,7 +67,7 @@ def test_calls_are_counted_by_campaign_mode_and_outcome(metrics: Metrics, value:
         metrics.observe(fact)
     assert value("calls_placed_total", campaign="1", dial_mode="progressive") == 1
     assert value("calls_ended_total", campaign="1", dial_mode="progressive", outcome="busy") == 1
-    assert value("leads_blocked_total", campaign="1") == 1
+    assert value("leads_passed_over_total", campaign="1", rule="dnc") == 1
     assert value("calls_rescued_total", result="adopted") == 2
     assert value("calls_rescued_total", result="lost") == 1
     assert value("answer_to_connected_seconds_sum", campaign="1") == 1.4
@@ -103,12 +106,33 @@ def test_exactly_one_reason_holds_a_campaign(metrics: Metrics, value: Value) -> 
     assert value("campaign_held", campaign="1", reason="caller_waiting") == 0
 
 
+def test_do_not_call_blocks_are_counted_apart_from_what_other_rules_forbid(metrics: Metrics, value: Value) -> None:
+    for rule in (Rule.DNC, Rule.NUMBER_CAP, Rule.DNC):
+        metrics.observe(LeadPassedOver(campaign_id=1, rule=rule))
+    assert value("leads_passed_over_total", campaign="1", rule="dnc") == 2
+    assert value("leads_passed_over_total", campaign="1", rule="number_cap") == 1
+
+
+def test_the_leads_that_each_rule_holds_are_those_last_counted_and_a_rule_that_let_go_shows_zero(
+    metrics: Metrics, value: Value
+) -> None:
+    metrics.observe(LeadsHeld(campaign_id=1, leads={"lead_window": 7, "cooloff": 2}))
+    metrics.observe(LeadsHeld(campaign_id=1, leads={"cooloff": 5}))
+    metrics.observe(LeadsHeld(campaign_id=2, leads={"lead_window": 1}))
+    assert value("leads_held", campaign="1", rule="lead_window") == 0
+    assert value("leads_held", campaign="1", rule="cooloff") == 5
+    assert value("leads_held", campaign="2", rule="lead_window") == 1
+    assert value("leads_held", campaign="2", rule="cooloff") is None
+
+
 def test_a_campaign_that_is_not_run_here_any_more_has_no_reason_but_keeps_its_counts(
     metrics: Metrics, value: Value
 ) -> None:
     for fact in (*FACTS, CampaignClosed(campaign_id=1)):
         metrics.observe(fact)
     assert value("campaign_held", campaign="1", reason="pace") is None
+    assert value("leads_held", campaign="1", rule="lead_window") is None
+    assert value("leads_passed_over_total", campaign="1", rule="dnc") == 1
     assert value("calls_placed_total", campaign="1", dial_mode="progressive") == 1
 
 

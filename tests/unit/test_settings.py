@@ -121,8 +121,6 @@ def test_a_dial_template_may_have_prefixes_and_addresses(template: str) -> None:
         ("DIALERD_DATABASE__DSN", "mysql://host"),
         ("DIALERD_ARI__BASE_URL", "http://user:password@host"),
         ("DIALERD_ARI__APP", "a b"),
-        ("DIALERD_ACCOUNT__TIME_ZONE", "Mars/Olympus"),
-        ("DIALERD_ACCOUNT__DEFAULT_REGION", "usa"),
         ("DIALERD_DIALER__MESSAGE_SOUND", "a,b"),
         ("DIALERD_TRUNK__MAX_CALLS_PER_SECOND", "0"),
         ("DIALERD_LOG__LEVEL", "loud"),

@@ -182,7 +182,9 @@ def _placed(call: Call, _: ChannelMade, __: datetime) -> Stepped:
 def _dial_failed(call: Call, _: DialFailed, __: datetime) -> Stepped:
     """The result of a dial overtakes the news of its channel where Asterisk is busy, so that a channel which nobody has heard of yet
     may have existed all the same (law L2)."""
-    return call, [] if call.placed else [Remind(after=NEWS_DELAY, event=DialRefused())]
+    if call.placed or call.dial_failed:
+        return call, []
+    return replace(call, dial_failed=True), [Remind(after=NEWS_DELAY, event=DialRefused())]
 
 
 def _refused(call: Call, _: DialRefused, now: datetime) -> Stepped:

@@ -1,15 +1,24 @@
 """The command line against a real Postgres, as a user meets it: arguments in; output, messages and an exit status out."""
 
+import asyncio
 import json
+import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from typer.testing import CliRunner
 
 from dialerd.cli import app
+from dialerd.compliance import profiles
+from dialerd.settings import load
+from dialerd.store.attempts import AttemptStore
+from dialerd.store.pool import connect
+from tests.integration.store.scene import Stores
 
+T = TypeVar("T")
 HEADER = "number,priority,first_name\n"
 
 
@@ -58,6 +67,20 @@ class Dialerd:
         self("campaign", "create", name, "--queue", "sales")
         if leads:
             self("leads", "import", name, self.file(HEADER + leads))
+
+    def in_stores(self, work: Callable[[Stores], Awaitable[T]]) -> T:
+        """What a daemon does, over the same database and with the same profiles."""
+
+        async def run() -> T:
+            pool = await connect(os.environ["DIALERD_DATABASE__DSN"])
+            stores = Stores(pool)
+            stores.attempts = AttemptStore(pool, profiles(load(None).compliance.profile_file))
+            try:
+                return await work(stores)
+            finally:
+                pool.terminate()
+
+        return asyncio.run(run())
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_times_are_shown_in_the_zone_of_the_account(dialerd: Dialerd) -> None:
 def test_an_account_is_changed_only_to_what_exists(dialerd: Dialerd) -> None:
     dialerd("account", "edit", "--region", "GB", "--caller-id", "+442079460100=Acme")
     account = dialerd("account", "show", "--json").json
-    assert (account["default_region"], account["caller_id"]["name"]) == ("GB", "Acme")
+    assert (account["default_region"], account["rules"]["caller_id"]["name"]) == ("GB", "Acme")
     for option, value in (("--region", "UK"), ("--time-zone", "Mars/X"), ("--caller-id", "x")):
         assert option in dialerd.refused("account", "edit", option, value, status=2)
     assert "there is no account acme" in dialerd.refused("--account", "acme", "account", "show")

@@ -55,7 +55,28 @@ def test_a_check_names_what_is_missing_and_goes_on(dialerd: Dialerd, monkeypatch
     answer = dialerd.answer("check", "--json")
     assert answer.status == 1
     verdicts = {verdict["what"]: verdict["ok"] for verdict in answer.json}
-    assert verdicts == {"database": True, "schema": True, "clock": True, "AMI": False, "ARI": False}
+    assert verdicts == {
+        "database": True,
+        "schema": True,
+        "clock": True,
+        "compliance profiles": True,
+        "AMI": False,
+        "ARI": False,
+    }
+
+
+def test_a_check_names_the_campaign_whose_profile_is_gone_and_the_file_that_cannot_be_read(
+    dialerd: Dialerd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALERD_ARI__BASE_URL", "http://127.0.0.1:1")
+    dialerd.campaign()
+    dialerd.in_stores(lambda stores: stores.campaigns.edit(1, {"profile": "mine"}))
+    out = dialerd.answer("check").out
+    assert "FAILED  compliance profiles: Spring asks for mine, which is not known" in out
+    monkeypatch.setenv("DIALERD_COMPLIANCE__PROFILE_FILE", dialerd.file("id = 1", "mine.toml"))
+    (profiles,) = [one for one in dialerd.answer("check", "--json").json if one["what"] == "compliance profiles"]
+    assert not profiles["ok"]
+    assert "mine.toml" in profiles["says"]
 
 
 def test_a_check_sees_a_database_without_tables(
@@ -80,6 +101,10 @@ def test_help_is_there_for_every_command() -> None:
     for arguments in (
         ["--help"],
         ["campaign", "create", "--help"],
+        ["campaign", "edit", "--help"],
+        ["campaign", "schedule", "--help"],
+        ["account", "edit", "--help"],
+        ["explain", "lead", "--help"],
         ["leads", "import", "--help"],
         ["status", "--help"],
     ):

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import islice
 from typing import Any
 
-from dialerd.domain.attempts import Lease, OpenedAttempt
+from dialerd.compliance import profiles
+from dialerd.domain.attempts import Claim, Lease
 from dialerd.domain.caller_id import CallerId
 from dialerd.domain.calls import AttemptState, Call
 from dialerd.domain.campaigns import Campaign, CampaignAction
 from dialerd.domain.leads import NewLead
 from dialerd.domain.outcomes import Outcome
+from dialerd.domain.schedule import LeadWindow, ScheduleRow, Weekday
 from dialerd.store.accounts import AccountStore
 from dialerd.store.activity import ActivityStore
 from dialerd.store.attempts import AttemptStore
@@ -34,15 +36,18 @@ class Stores:
         self.pool = pool
         self.accounts = AccountStore(pool)
         self.activity = ActivityStore(pool)
-        self.attempts = AttemptStore(pool)
+        self.attempts = AttemptStore(pool, profiles())
         self.caller_ids = CallerIdStore(pool)
-        self.campaigns = CampaignStore(pool)
+        self.campaigns = CampaignStore(pool, profiles())
         self.dnc = DncStore(pool)
         self.leads = LeadStore(pool)
         self.nodes = NodeStore(pool)
 
-    async def a_draft(self, leads: int = 0, caller_ids: Sequence[CallerId] = (), **changes: Any) -> Campaign:
-        campaign = await self.campaigns.create(settings(**changes), caller_ids)
+    async def a_draft(
+        self, leads: int = 0, caller_ids: Sequence[CallerId] = (), *, account: str = "default", **changes: Any
+    ) -> Campaign:
+        wanted = settings(**{"caller_id_enabled": bool(caller_ids), **changes})
+        campaign = await self.campaigns.create(wanted, caller_ids, account)
         if leads:
             await self.leads.add(campaign.id, some_leads(leads))
         return campaign
@@ -50,8 +55,12 @@ class Stores:
     async def a_dialed_campaign(
         self, leads: int = 1, caller_ids: Sequence[CallerId] = (), *, node: str = "one", **changes: Any
     ) -> "Dialed":
-        draft = await self.a_draft(leads, caller_ids, **changes)
-        await self.nodes.register(node, "0")
+        return await self.dialing(await self.a_draft(leads, caller_ids, **changes), node=node)
+
+    async def dialing(self, draft: Campaign, *, node: str = "one") -> "Dialed":
+        """The campaign, started; the node keeps what it dials already."""
+        if node not in [known.id for known in await self.nodes.list()]:
+            await self.nodes.register(node, "0")
         campaign = await self.campaigns.act(draft.id, CampaignAction.START)
         lease = await self.campaigns.take_lease(campaign.id, node=node, duration=LEASE)
         assert lease is not None
@@ -68,9 +77,19 @@ class Dialed:
 
     async def open(self) -> Call:
         """The next attempt, which there must be."""
-        opened = await self.stores.attempts.open_next(self.campaign, self.lease)
-        assert isinstance(opened, OpenedAttempt)
-        return opened.call
+        claim = await self.claim()
+        assert claim.opened, claim
+        return claim.opened[0].call
+
+    async def open_all(self, **how: Any) -> list[Call]:
+        """Every attempt that can be opened, in the order in which they are."""
+        calls = []
+        while opened := (await self.claim(**how)).opened:
+            calls += [one.call for one in opened]
+        return calls
+
+    async def claim(self, **how: Any) -> Claim:
+        return await self.stores.attempts.open_next(self.campaign, self.lease, **how)
 
     async def dial(self, outcome: Outcome, **how: Any) -> Call:
         """The next attempt, opened and ended."""
@@ -81,6 +100,18 @@ class Dialed:
 
 def some_leads(count: int, **changes: Any) -> list[NewLead]:
     return [a_new_lead(number=number, **changes) for number in islice(numbers(range(100)), count)]
+
+
+def closed_now() -> tuple[ScheduleRow, ...]:
+    """A schedule in UTC that opens in three days."""
+    weekday = list(Weekday)[(datetime.now(UTC).weekday() + 3) % 7]
+    return (ScheduleRow(start=time(9), end=time(17), weekdays=(weekday,)),)
+
+
+def window_closed_now() -> LeadWindow:
+    """By clocks in UTC; it opens in six hours, or a little less."""
+    hour = datetime.now(UTC).hour
+    return LeadWindow(start=time((hour + 6) % 24), end=time((hour + 7) % 24))
 
 
 def ended(call: Call, outcome: Outcome, **how: Any) -> Call:

@@ -2,25 +2,29 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from itertools import zip_longest
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from dialerd.domain.attempts import Lease, OpenedAttempt, PassedOver
-from dialerd.domain.caller_id import CallerId
+from dialerd.compliance import profiles
+from dialerd.domain.attempts import RELEASE_BATCH, Claim, WaitingLeads
+from dialerd.domain.caller_id import CallerId, PoolEntry, Rotation
 from dialerd.domain.calls import AttemptState, Call
-from dialerd.domain.campaigns import Campaign, CampaignAction
-from dialerd.domain.eligibility import Rule
+from dialerd.domain.campaigns import Alternates, CampaignAction
+from dialerd.domain.eligibility import VERSION, Rule
 from dialerd.domain.leads import LeadEvent, LeadState
-from dialerd.domain.outcomes import Outcome
-from dialerd.store.attempts import RELEASE_BATCH
-from tests.integration.store.scene import LEASE, Dialed, Stores, ended, some_leads
-
-SOON = timedelta(minutes=1)
-
+from dialerd.domain.outcomes import Outcome, OutcomeRule
+from dialerd.domain.schedule import LeadWindow
+from dialerd.errors import NotFound, StoreBusy
+from dialerd.store.pool import connect
+from tests.factories import a_new_lead
+from tests.integration.store.scene import LEASE, Dialed, Stores, closed_now, ended, some_leads, window_closed_now
 
 # --- opening ---------------------------------------------------------------------------------------------------------
 
@@ -30,8 +34,7 @@ async def test_an_opened_attempt_has_all_that_the_call_needs(stores: Stores) -> 
     dialed = await stores.a_dialed_campaign(
         caller_ids=pool, ring_timeout_s=25, customer_wait_sla_s=4, agent_dial_timeout_s=15
     )
-    opened = await stores.attempts.open_next(dialed.campaign, dialed.lease)
-    assert isinstance(opened, OpenedAttempt)
+    (opened,) = (await dialed.claim()).opened
     call = opened.call
     assert (opened.ordinal, call.lead_name, call.caller_id, call.queue) == (1, "Ada", pool[0], "sales")
     assert (call.ring_timeout, call.customer_wait_sla, call.agent_dial_timeout) == (
@@ -44,20 +47,29 @@ async def test_an_opened_attempt_has_all_that_the_call_needs(stores: Stores) -> 
 
 
 async def test_the_rule_facts_that_admitted_the_call_are_kept(stores: Stores) -> None:
-    call = await (await stores.a_dialed_campaign()).open()
+    dialed = await stores.a_dialed_campaign(
+        caller_ids=[CallerId(number="+12025550199")],
+        lead_window=LeadWindow(start=time(0), end=time(0)),
+        dial_cycles=2,
+    )
+    call = await dialed.open()
     facts = await stores.pool.fetchval("SELECT admitted_by FROM attempts WHERE id = $1", call.id)
-    assert facts == {
-        "dnc": {"listed": False},
-        "attempts": {"used": 0, "allowed": 3},
-        "checked_at": call.opened_at.isoformat(),
-    }
+    assert (facts["version"], facts["checked_at"]) == (VERSION, call.opened_at.isoformat())
+    assert facts["profile"] == {"id": "none", "version": profiles()["none"].version}
+    assert facts["attempts"] == {"used": 0, "allowed": 3}
+    assert facts["dnc"] == {"listed": False}
+    assert facts["destination"] == {"kind": "ordinary", "country": "US"}
+    assert facts["number_cap"] == {"in_24_h": "0 of 5", "in_168_h": "0 of 10"}
+    assert facts["caller_id"] == {"shown": "+12025550199"}
+    not_asked = {"day_plan", "legal_hours"}
+    assert facts.keys() == {rule.value for rule in Rule} - not_asked | {"version", "checked_at"}
 
 
 async def test_the_higher_priority_goes_first_and_the_earlier_of_equals(stores: Stores) -> None:
     draft = await stores.a_draft()
     urgent, plain = some_leads(3, priority=9), some_leads(6)[3:]
     await stores.leads.add(draft.id, [*plain, *urgent])
-    dialed = await dialing(stores, draft)
+    dialed = await stores.dialing(draft)
     called = [(await dialed.open()).number for _ in range(6)]
     assert called == [lead.number for lead in [*urgent, *plain]]
 
@@ -65,7 +77,7 @@ async def test_the_higher_priority_goes_first_and_the_earlier_of_equals(stores: 
 async def test_no_lead_is_due_when_all_are_being_called(stores: Stores) -> None:
     dialed = await stores.a_dialed_campaign(leads=1)
     await dialed.open()
-    assert await stores.attempts.open_next(dialed.campaign, dialed.lease) is None
+    assert await dialed.claim() == Claim()
 
 
 async def test_four_openers_at_once_never_open_a_lead_twice(stores: Stores) -> None:
@@ -73,9 +85,8 @@ async def test_four_openers_at_once_never_open_a_lead_twice(stores: Stores) -> N
 
     async def opener() -> list[int]:
         leads = []
-        while opened := await stores.attempts.open_next(dialed.campaign, dialed.lease):
-            assert isinstance(opened, OpenedAttempt)
-            leads.append(opened.call.lead_id)
+        while opened := (await dialed.claim()).opened:
+            leads.append(opened[0].call.lead_id)
         return leads
 
     opened = [lead for leads in await asyncio.gather(*(opener() for _ in range(4))) for lead in leads]
@@ -98,8 +109,7 @@ async def test_a_number_listed_since_the_upload_is_never_called(stores: Stores) 
     dialed = await stores.a_dialed_campaign(leads=2)
     (record, _) = await stores.leads.list(dialed.campaign.id)
     await stores.dnc.add(record.lead.number)
-    passed = await stores.attempts.open_next(dialed.campaign, dialed.lease)
-    assert isinstance(passed, PassedOver)
+    (passed,) = (await dialed.claim()).passed
     assert (passed.lead_id, passed.refusal.rule) == (record.lead.id, Rule.DNC)
     assert (await dialed.open()).lead_id != record.lead.id
     assert (await stores.leads.get(record.lead.id)).lead.state is LeadState.BLOCKED
@@ -112,8 +122,8 @@ async def test_a_number_listed_between_two_attempts_is_not_called_again(stores: 
     call = await dialed.dial(Outcome.BUSY)
     await stores.dnc.add(call.number, dialed.campaign.account_id)
     assert await stores.attempts.release_waiting(dialed.campaign.id) == 1
-    assert isinstance(await stores.attempts.open_next(dialed.campaign, dialed.lease), PassedOver)
-    assert await stores.attempts.open_next(dialed.campaign, dialed.lease) is None
+    assert [passed.refusal.rule for passed in (await dialed.claim()).passed] == [Rule.DNC]
+    assert await dialed.claim() == Claim()
 
 
 async def test_the_list_of_another_account_does_not_matter(stores: Stores) -> None:
@@ -122,6 +132,67 @@ async def test_the_list_of_another_account_does_not_matter(stores: Stores) -> No
     (record,) = await stores.leads.list(dialed.campaign.id)
     await stores.dnc.add(record.lead.number, other.id)
     assert (await dialed.open()).lead_id == record.lead.id
+
+
+async def test_an_entry_that_has_expired_forbids_nothing_and_one_that_has_not_does(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(leads=2)
+    expired, listed = await stores.leads.list(dialed.campaign.id)
+    await stores.dnc.add(expired.lead.number, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    await stores.dnc.add(listed.lead.number, expires_at=datetime.now(UTC) + timedelta(hours=1))
+    claim = await dialed.claim(look_at=2, most=2)
+    assert [opened.call.lead_id for opened in claim.opened] == [expired.lead.id]
+    assert [(passed.lead_id, passed.refusal.rule) for passed in claim.passed] == [(listed.lead.id, Rule.DNC)]
+
+
+async def test_a_deleted_lead_is_not_dialed(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=2)
+    first, second = await stores.leads.list(draft.id)
+    await stores.leads.delete(first.lead.id)
+    dialed = await stores.dialing(draft)
+    assert [call.lead_id for call in await dialed.open_all()] == [second.lead.id]
+
+
+async def test_several_leads_are_opened_in_one_go_and_the_rest_is_left_as_it_was(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(leads=9)
+    ids = [record.lead.id for record in await stores.leads.list(dialed.campaign.id)]
+    claim = await dialed.claim(look_at=8, most=5)
+    assert [opened.call.lead_id for opened in claim.opened] == ids[:5]
+    assert claim.passed == ()
+    assert (await stores.leads.counts(dialed.campaign.id))[LeadState.ACTIVE] == 4
+
+
+async def test_two_leads_of_one_batch_that_share_a_number_are_not_called_at_the_same_time(stores: Stores) -> None:
+    draft = await stores.a_draft()
+    shared = "+12025550101"
+    await stores.leads.add(
+        draft.id,
+        [
+            a_new_lead(number=shared),
+            a_new_lead(number="+12025550102", alternate_numbers=(shared,)),
+        ],
+    )
+    await stores.dnc.add("+12025550102")
+    claim = await (await stores.dialing(draft)).claim(look_at=2, most=2)
+    assert [opened.call.number for opened in claim.opened] == [shared]
+    assert [passed.refusal.rule for passed in claim.passed] == [Rule.CALLED_NOW]
+
+
+async def test_outside_the_schedule_no_lead_is_looked_at(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(schedule=closed_now())
+    claim = await dialed.claim()
+    assert claim.forbidden is not None
+    assert (claim.opened, claim.passed, claim.forbidden.rule) == ((), (), Rule.SCHEDULE)
+    assert claim.forbidden.until is not None
+    assert claim.forbidden.until > datetime.now(UTC)
+    assert (await stores.leads.counts(dialed.campaign.id))[LeadState.ACTIVE] == 1
+
+
+async def test_under_a_profile_that_nobody_knows_nothing_is_dialed(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign()
+    await stores.pool.execute("UPDATE campaigns SET profile = 'martian'")  # whose file is gone
+    claim = await dialed.claim()
+    assert claim.forbidden is not None
+    assert (claim.opened, claim.forbidden.rule) == ((), Rule.PROFILE)
 
 
 async def test_a_changed_setting_is_in_force_on_the_next_call(stores: Stores) -> None:
@@ -137,10 +208,275 @@ async def test_a_lowered_limit_is_in_force_for_leads_that_have_used_it_up(stores
     await dialed.dial(Outcome.BUSY)
     await stores.campaigns.edit(dialed.campaign.id, {"max_attempts": 1})
     await stores.attempts.release_waiting(dialed.campaign.id)
-    passed = await stores.attempts.open_next(dialed.campaign, dialed.lease)
-    assert isinstance(passed, PassedOver)
+    (passed,) = (await dialed.claim()).passed
     assert (passed.refusal.rule, passed.refusal.event) == (Rule.ATTEMPTS, LeadEvent.EXHAUSTED)
     assert (await stores.leads.get(passed.lead_id)).lead.state is LeadState.FAILED
+
+
+# --- how often -------------------------------------------------------------------------------------------------------
+
+
+async def test_calls_of_every_campaign_count_for_the_cap_of_a_number(stores: Stores) -> None:
+    await account_rules(stores, max_calls_24h=2)
+    spring, autumn = [await stores.a_dialed_campaign(name=name, cooloff_s=0) for name in ("Spring", "Autumn")]
+    first = await spring.dial(Outcome.NO_ANSWER)
+    await autumn.dial(Outcome.BUSY)
+    await stores.attempts.release_waiting(spring.campaign.id)
+    (passed,) = (await spring.claim()).passed
+    assert (passed.refusal.rule, passed.refusal.until) == (Rule.NUMBER_CAP, first.opened_at + timedelta(hours=24))
+
+
+async def test_a_call_that_was_not_placed_does_not_count_for_the_cap(stores: Stores) -> None:
+    await account_rules(stores, max_calls_24h=1)
+    spring, autumn = [await stores.a_dialed_campaign(name=name) for name in ("Spring", "Autumn")]
+    await spring.dial(Outcome.NOT_PLACED)
+    assert (await autumn.claim()).opened
+
+
+async def test_a_call_whose_end_is_unknown_counts_for_the_cap(stores: Stores) -> None:
+    await account_rules(stores, max_calls_24h=1)
+    spring, autumn = [await stores.a_dialed_campaign(name=name) for name in ("Spring", "Autumn")]
+    await spring.dial(Outcome.UNKNOWN)
+    assert [passed.refusal.rule for passed in (await autumn.claim()).passed] == [Rule.NUMBER_CAP]
+
+
+async def test_after_an_abandoned_call_no_campaign_calls_the_number_for_a_while(stores: Stores) -> None:
+    await account_rules(stores, abandon_lockout_h=5)
+    spring, autumn = [await stores.a_dialed_campaign(name=name) for name in ("Spring", "Autumn")]
+    abandoned = await spring.dial(Outcome.ABANDONED)
+    (passed,) = (await autumn.claim()).passed
+    assert (passed.refusal.rule, passed.refusal.until) == (
+        Rule.ABANDON_LOCKOUT,
+        abandoned.opened_at + timedelta(hours=5),
+    )
+
+
+async def test_a_number_that_another_campaign_is_calling_waits_a_moment(stores: Stores) -> None:
+    spring, autumn = [await stores.a_dialed_campaign(name=name) for name in ("Spring", "Autumn")]
+    await spring.open()
+    (passed,) = (await autumn.claim()).passed
+    assert (passed.refusal.rule, passed.refusal.event) == (Rule.CALLED_NOW, None)
+    assert (await stores.leads.get(passed.lead_id)).held_by == "called_now"
+
+
+async def test_campaigns_that_reach_for_the_same_numbers_at_once_never_call_one_twice(stores: Stores) -> None:
+    dialed = [await stores.a_dialed_campaign(name=name, leads=40) for name in ("Spring", "Autumn", "Winter")]
+    opened: list[str] = []
+
+    async def opener(campaign: Dialed, batch: int) -> None:
+        while claim := await tried(campaign, look_at=batch, most=batch):
+            opened.extend(one.call.number for one in claim.opened)
+
+    async with asyncio.TaskGroup() as tasks:
+        for campaign in dialed:
+            tasks.create_task(opener(campaign, 1))
+            tasks.create_task(opener(campaign, 3))
+    assert sorted(opened) == sorted(lead.number for lead in some_leads(40))
+
+
+async def test_a_cap_holds_while_campaigns_reach_for_the_same_numbers_at_once(stores: Stores) -> None:
+    """Also where a call comes and goes between the look at a number's calls and the row of the next one."""
+    await account_rules(stores, max_calls_24h=2)
+    dialed = [await stores.a_dialed_campaign(name=name, leads=20) for name in ("Spring", "Autumn", "Winter")]
+
+    async def opener(campaign: Dialed, batch: int) -> None:
+        while claim := await tried(campaign, look_at=batch, most=batch):
+            for one in claim.opened:
+                await stores.attempts.close_attempt(ended(one.call, Outcome.BUSY))
+
+    async with asyncio.TaskGroup() as tasks:
+        for campaign in dialed:
+            tasks.create_task(opener(campaign, 1))
+            tasks.create_task(opener(campaign, 2))
+    calls = await stores.pool.fetch("SELECT number, count(*) AS calls FROM attempts GROUP BY number")
+    assert {row["number"] for row in calls} == {lead.number for lead in some_leads(20)}
+    assert max(row["calls"] for row in calls) == 2
+
+
+async def test_an_outcome_with_a_maximum_of_its_own_ends_the_lead_when_it_is_reached(stores: Stores) -> None:
+    rules = {Outcome.BUSY: OutcomeRule(max_attempts=2)}
+    dialed = await stores.a_dialed_campaign(cooloff_s=0, max_attempts=5, outcome_rules=rules)
+    states = []
+    for outcome in (Outcome.BUSY, Outcome.NO_ANSWER, Outcome.BUSY):
+        call = await dialed.dial(outcome)
+        states.append((await stores.leads.get(call.lead_id)).lead.state)
+        await stores.attempts.release_waiting(dialed.campaign.id)
+    assert states == [LeadState.COOLOFF, LeadState.COOLOFF, LeadState.FAILED]
+
+
+async def test_what_happened_before_a_reset_does_not_count_for_the_maximum_of_an_outcome(stores: Stores) -> None:
+    rules = {Outcome.BUSY: OutcomeRule(max_attempts=1)}
+    dialed = await stores.a_dialed_campaign(outcome_rules=rules | {Outcome.NO_ANSWER: OutcomeRule(max_attempts=2)})
+    call = await dialed.dial(Outcome.BUSY)
+    await stores.leads.reset(call.lead_id)
+    await dialed.dial(Outcome.NO_ANSWER)
+    assert (await stores.leads.get(call.lead_id)).lead.state is LeadState.COOLOFF
+
+
+async def test_a_lead_that_has_had_its_dials_of_this_cycle_waits_for_the_next(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(cooloff_s=0, dial_cycles=1)
+    await dialed.dial(Outcome.BUSY)
+    await stores.attempts.release_waiting(dialed.campaign.id)
+    (passed,) = (await dialed.claim()).passed
+    midnight = datetime.combine(datetime.now(UTC).date() + timedelta(days=1), time(0), UTC)
+    assert (passed.refusal.rule, passed.refusal.until) == (Rule.DIAL_CYCLES, midnight)
+
+
+# --- alternate numbers -----------------------------------------------------------------------------------------------
+
+FIRST, SECOND = "+12025550101", "+12025550102"
+
+
+async def test_alternate_numbers_take_turns_where_the_campaign_says_so(stores: Stores) -> None:
+    dialed = await with_alternate(stores, alternates=Alternates.EACH_ATTEMPT, cooloff_s=0)
+    called = []
+    for _ in range(3):
+        called.append((await dialed.dial(Outcome.NO_ANSWER)).number)
+        await stores.attempts.release_waiting(dialed.campaign.id)
+    assert called == [FIRST, SECOND, FIRST]
+    assert await stores.pool.fetchval("SELECT array_agg(number ORDER BY ordinal) FROM attempts") == called
+
+
+async def test_a_dead_number_is_never_dialed_again_and_the_alternate_is_due_at_once(stores: Stores) -> None:
+    dialed = await with_alternate(stores)
+    await dialed.dial(Outcome.INVALID_NUMBER)
+    call = await dialed.dial(Outcome.REJECTED)
+    lead = (await stores.leads.get(call.lead_id)).lead
+    assert (call.number, lead.dead_numbers, lead.state) == (SECOND, (FIRST, SECOND), LeadState.FAILED)
+
+
+async def test_without_alternates_the_other_numbers_are_never_dialed(stores: Stores) -> None:
+    dialed = await with_alternate(stores, alternates=Alternates.OFF)
+    call = await dialed.dial(Outcome.INVALID_NUMBER)
+    assert (await stores.leads.get(call.lead_id)).lead.state is LeadState.FAILED
+
+
+async def test_of_two_numbers_the_one_that_is_not_listed_is_called(stores: Stores) -> None:
+    dialed = await with_alternate(stores)
+    await stores.dnc.add(FIRST)
+    assert (await dialed.open()).number == SECOND
+
+
+async def test_a_lead_is_blocked_when_all_of_its_numbers_are_listed(stores: Stores) -> None:
+    dialed = await with_alternate(stores)
+    for number in (FIRST, SECOND):
+        await stores.dnc.add(number)
+    (passed,) = (await dialed.claim()).passed
+    assert (await stores.leads.get(passed.lead_id)).lead.state is LeadState.BLOCKED
+
+
+# --- the line --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_storm_of_retries_and_new_leads_take_turns(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(leads=1020)
+    ids = [record.lead.id for record in await stores.leads.list(dialed.campaign.id, limit=1020)]
+    await stores.pool.execute("UPDATE leads SET state = 'retry' WHERE id = ANY ($1)", ids[:1000])
+    called = []
+    for turn in range(40):
+        claim = await dialed.claim(retries_first=turn % 2 == 1)
+        called.append(claim.opened[0].call.lead_id)
+    assert called[0::2] == ids[1000:]
+    assert called[1::2] == ids[:20]
+
+
+@pytest.mark.parametrize("storm", [LeadState.RETRY, LeadState.ACTIVE])
+async def test_in_one_batch_too_neither_line_starves_the_other(stores: Stores, storm: LeadState) -> None:
+    dialed = await stores.a_dialed_campaign(leads=110)
+    ids = [record.lead.id for record in await stores.leads.list(dialed.campaign.id, limit=110)]
+    many, few = (ids[:100], ids[100:]) if storm is LeadState.RETRY else (ids[:10], ids[10:])
+    await stores.pool.execute("UPDATE leads SET state = 'retry' WHERE id = ANY ($1)", many)
+    claim = await dialed.claim(look_at=20, most=20)
+    called = {opened.call.lead_id for opened in claim.opened}
+    assert (len(called & set(many)), len(called & set(few))) == (10, 10)
+
+
+async def test_a_retry_of_higher_priority_goes_before_every_new_lead(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(leads=6)
+    ids = [record.lead.id for record in await stores.leads.list(dialed.campaign.id)]
+    await stores.pool.execute("UPDATE leads SET state = 'retry', priority = 5 WHERE id = ANY ($1)", ids[3:])
+    called = [(await dialed.claim(retries_first=False)).opened[0].call.lead_id for _ in range(6)]
+    assert called == ids[3:] + ids[:3]
+
+
+async def test_pause_and_resume_do_not_reshuffle(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(leads=30, cooloff_s=0)
+    for _ in range(6):
+        await dialed.dial(Outcome.BUSY)
+    await stores.attempts.release_waiting(dialed.campaign.id)
+    before = await line_of(stores)
+    await stores.campaigns.act(dialed.campaign.id, CampaignAction.PAUSE)
+    await stores.campaigns.act(dialed.campaign.id, CampaignAction.RESUME)
+    assert await line_of(stores) == before
+    called = await dialed.open_all(look_at=30, most=30)
+    assert [call.lead_id for call in called] == alternating(before)
+
+
+async def test_a_lead_that_a_rule_has_put_off_keeps_its_place_in_the_line(stores: Stores) -> None:
+    await account_rules(stores, lead_zone_trusted=True)
+    draft = await stores.a_draft(lead_window=window_closed_now())
+    await stores.leads.add(draft.id, some_leads(12, time_zone="UTC"))
+    dialed = await stores.dialing(draft)
+    before = await line_of(stores)
+    assert len((await dialed.claim(look_at=7, most=7)).passed) == 7
+    await stores.campaigns.edit(dialed.campaign.id, {"lead_window": None})
+    assert (await stores.campaigns.get_campaign(dialed.campaign.id)).judge_anew
+    assert await stores.attempts.judge_anew(dialed.campaign.id) == 7
+    assert not (await stores.campaigns.get_campaign(dialed.campaign.id)).judge_anew
+    assert await line_of(stores) == before
+    assert [call.lead_id for call in await dialed.open_all()] == [lead for _, lead in before]
+
+
+async def test_many_leads_that_were_put_off_are_all_judged_anew(stores: Stores) -> None:
+    count = RELEASE_BATCH * 2 + 500
+    dialed = await stores.a_dialed_campaign(leads=count)
+    await stores.pool.execute(
+        "UPDATE leads SET held_by = 'lead_window', not_before = now() + id % 2 * id * interval '1 second'"
+    )
+    assert await stores.attempts.judge_anew(dialed.campaign.id) == count
+    assert await stores.attempts.next_due_at(dialed.campaign.id) is None
+
+
+async def test_judging_anew_leaves_cooloffs_and_their_timers_alone(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(leads=2, cooloff_s=600)
+    calls = [await dialed.dial(outcome) for outcome in (Outcome.BUSY, Outcome.NOT_PLACED)]
+    before = [await stores.leads.get(call.lead_id) for call in calls]
+    assert await stores.attempts.judge_anew(dialed.campaign.id) == 0
+    assert [await stores.leads.get(call.lead_id) for call in calls] == before
+
+
+# --- what holds leads ------------------------------------------------------------------------------------------------
+
+
+async def test_how_many_leads_each_rule_holds_is_counted(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=6, cooloff_s=600)
+    *_, deleted = await stores.leads.list(draft.id)
+    await stores.leads.delete(deleted.lead.id)
+    dialed = await stores.dialing(draft)
+    busy = await dialed.dial(Outcome.BUSY)
+    for record in (await stores.leads.list(draft.id))[1:3]:
+        await stores.dnc.add(record.lead.number)
+    await dialed.claim(look_at=2)
+    cooling = WaitingLeads(rule="cooloff", leads=1, until=busy.ended_at and busy.ended_at + timedelta(seconds=600))
+    expected = [WaitingLeads(rule="dnc", leads=2, until=None), cooling]
+    assert await stores.attempts.waiting_leads(draft.id) == expected
+    overview = await stores.campaigns.overview(draft.id)
+    assert (overview.held_leads, overview.leads[LeadState.DELETED]) == (expected, 1)
+    assert LeadState.DELETED not in await stores.leads.counts(draft.id)
+
+
+async def test_the_same_rules_explain_a_lead_that_decide_on_it(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign()
+    (record,) = await stores.leads.list(dialed.campaign.id)
+    await stores.dnc.add(record.lead.number)
+    refusing = [verdict.rule for verdict in await stores.attempts.explain(record.lead.id) if not verdict.allows]
+    (passed,) = (await dialed.claim()).passed
+    assert refusing == [passed.refusal.rule] == [Rule.DNC]
+
+
+async def test_a_lead_that_is_not_there_cannot_be_explained(stores: Stores) -> None:
+    with pytest.raises(NotFound, match="lead 4711"):
+        await stores.attempts.explain(4711)
 
 
 # --- caller IDs ------------------------------------------------------------------------------------------------------
@@ -155,9 +491,76 @@ async def test_calls_are_spread_evenly_over_the_pool(stores: Stores) -> None:
 
 async def test_without_a_pool_the_account_default_is_shown(stores: Stores) -> None:
     account = await stores.accounts.get()
-    await stores.accounts.save(replace(account, caller_id=CallerId(number="+12025550150", name="Us")))
+    rules = replace(account.rules, caller_id=CallerId(number="+12025550150", name="Us"))
+    await stores.accounts.save(replace(account, rules=rules))
     dialed = await stores.a_dialed_campaign()
     assert (await dialed.open()).caller_id == CallerId(number="+12025550150", name="Us")
+
+
+async def test_the_number_of_the_queue_goes_before_the_default_of_the_account(stores: Stores) -> None:
+    await account_rules(stores, caller_id=CallerId(number="+12025550150"))
+    await stores.caller_ids.set_queue_number(1, "sales", CallerId(number="+12025550151", name="Sales"))
+    dialed = await stores.a_dialed_campaign()
+    assert (await dialed.open()).caller_id == CallerId(number="+12025550151", name="Sales")
+
+
+async def test_rotation_goes_on_where_it_was_after_a_restart(stores: Stores, database: str) -> None:
+    pool = [CallerId(number=f"+1202555019{digit}") for digit in range(3)]
+    dialed = await stores.a_dialed_campaign(leads=6, caller_ids=pool)
+    before = [(await dialed.open()).caller_id for _ in range(2)]
+    restarted = await connect(database)
+    again = Dialed(stores=Stores(restarted), campaign=dialed.campaign, lease=dialed.lease)
+    after = [(await again.open()).caller_id for _ in range(4)]
+    restarted.terminate()
+    assert before + after == pool * 2
+
+
+async def test_a_batch_rotates_as_single_calls_do(stores: Stores) -> None:
+    pool = [CallerId(number=f"+1202555019{digit}") for digit in range(3)]
+    dialed = await stores.a_dialed_campaign(leads=8, caller_ids=pool)
+    shown = [opened.call.caller_id for opened in (await dialed.claim(look_at=4, most=4)).opened]
+    shown += [(await dialed.open()).caller_id]
+    shown += [opened.call.caller_id for opened in (await dialed.claim(look_at=3, most=3)).opened]
+    assert shown == [*pool * 2, *pool[:2]]
+    assert [number.uses for number in await stores.caller_ids.of_campaign(dialed.campaign.id)] == [3, 3, 2]
+
+
+async def test_a_contact_sees_the_same_number_on_every_retry_and_in_later_campaigns(stores: Stores) -> None:
+    pool = [CallerId(number=f"+1202555019{digit}") for digit in range(5)]
+    spring = await stores.a_dialed_campaign(leads=5, caller_ids=pool, rotation=Rotation.STICKY, cooloff_s=0)
+    first = {call.number: call.caller_id for call in [await spring.dial(Outcome.BUSY) for _ in range(5)]}
+    assert len(set(first.values())) == 5
+    await stores.attempts.release_waiting(spring.campaign.id)
+    retried = {call.number: call.caller_id for call in [await spring.dial(Outcome.BUSY) for _ in range(5)]}
+    autumn = await stores.a_dialed_campaign(
+        name="Autumn", leads=5, caller_ids=list(reversed(pool)), rotation=Rotation.STICKY
+    )
+    later = {call.number: call.caller_id for call in await autumn.open_all()}
+    assert first == retried == later
+
+
+async def test_a_daily_cap_counts_the_calls_of_every_campaign_of_the_account(stores: Stores) -> None:
+    capped = [PoolEntry(number="+12025550190", daily_cap=2)]
+    spring, autumn = [await stores.a_draft(name=name, leads=5, caller_id_enabled=True) for name in ("Spring", "Autumn")]
+    for draft in (spring, autumn):
+        await stores.caller_ids.replace(draft.id, capped)
+    await (await stores.dialing(spring)).dial(Outcome.CONNECTED)
+    claim = await (await stores.dialing(autumn)).claim(look_at=3, most=3)
+    assert len(claim.opened) == 1
+    midnight = datetime.combine(datetime.now(UTC).date() + timedelta(days=1), time(0), UTC)
+    assert [(passed.refusal.rule, passed.refusal.until) for passed in claim.passed] == [(Rule.CALLER_ID, midnight)] * 2
+    assert await stores.pool.fetchval("SELECT uses FROM caller_id_days") == 2
+
+
+async def test_a_number_that_rests_is_not_shown(stores: Stores) -> None:
+    resting, awake = (CallerId(number=f"+1202555019{digit}") for digit in range(2))
+    dialed = await stores.a_dialed_campaign(leads=4, caller_ids=[resting, awake])
+    until = datetime.now(UTC) + timedelta(hours=3)
+    await stores.caller_ids.rest(dialed.campaign.id, resting.number, until)
+    assert {call.caller_id for call in [await dialed.open() for _ in range(3)]} == {awake}
+    await stores.caller_ids.rest(dialed.campaign.id, awake.number, until + timedelta(hours=1))
+    (passed,) = (await dialed.claim()).passed
+    assert (passed.refusal.rule, passed.refusal.until) == (Rule.CALLER_ID, until)
 
 
 async def test_without_any_number_none_is_shown(stores: Stores) -> None:
@@ -173,21 +576,21 @@ async def test_nothing_is_opened_under_a_lease_that_another_node_has_taken(store
     await stores.nodes.register("two", "0")
     newer = await stores.campaigns.take_lease(dialed.campaign.id, node="two", duration=LEASE)
     assert newer is not None
-    assert await stores.attempts.open_next(dialed.campaign, dialed.lease) is None
-    assert await stores.attempts.open_next(dialed.campaign, newer) is not None
+    assert await dialed.claim() == Claim()
+    assert (await stores.attempts.open_next(dialed.campaign, newer)).opened
 
 
 async def test_nothing_is_opened_under_a_lease_that_has_run_out(stores: Stores) -> None:
     dialed = await stores.a_dialed_campaign()
     await stores.pool.execute("UPDATE campaigns SET lease_until = now() - interval '1 ms'")
-    assert await stores.attempts.open_next(dialed.campaign, dialed.lease) is None
+    assert await dialed.claim() == Claim()
 
 
 async def test_nothing_is_opened_by_an_earlier_life_of_the_node(stores: Stores) -> None:
     dialed = await stores.a_dialed_campaign()
     await stores.nodes.register("one", "0")
     assert await stores.campaigns.take_lease(dialed.campaign.id, node="one", duration=LEASE)
-    assert await stores.attempts.open_next(dialed.campaign, dialed.lease) is None
+    assert await dialed.claim() == Claim()
 
 
 @pytest.mark.parametrize("action", [CampaignAction.PAUSE, CampaignAction.STOP, CampaignAction.CANCEL])
@@ -200,8 +603,8 @@ async def test_nothing_is_opened_once_the_campaign_is_halted(stores: Stores, act
     async def opener() -> None:
         while True:
             began_late = halted.is_set()
-            opened = await stores.attempts.open_next(dialed.campaign, dialed.lease)
-            if opened is None:
+            opened = (await dialed.claim()).opened
+            if not opened:
                 return
             if began_late:
                 opened_late.append(opened)
@@ -288,6 +691,7 @@ async def test_a_restarted_daemon_finds_its_calls_as_they_were(stores: Stores) -
         (Outcome.CONNECTED, LeadState.SUCCESS),
         (Outcome.ABANDONED, LeadState.ABANDONED),
         (Outcome.HUNG_UP, LeadState.COOLOFF),
+        (Outcome.VOICEMAIL, LeadState.VOICEMAIL),
         (Outcome.NO_ANSWER, LeadState.COOLOFF),
         (Outcome.BUSY, LeadState.COOLOFF),
         (Outcome.CONGESTION, LeadState.COOLOFF),
@@ -323,7 +727,7 @@ async def test_a_cooloff_is_kept_from_the_end_of_the_call(stores: Stores) -> Non
     due_at = call.ended_at + timedelta(minutes=10)
     assert await stores.attempts.next_due_at(dialed.campaign.id) == due_at
     assert await stores.attempts.release_waiting(dialed.campaign.id) == 0
-    assert await stores.attempts.open_next(dialed.campaign, dialed.lease) is None
+    assert await dialed.claim() == Claim()
     lead = await stores.leads.get(call.lead_id)
     assert (lead.not_before, lead.held_by) == (due_at, "cooloff")
 
@@ -336,8 +740,7 @@ async def test_a_lead_is_due_again_when_its_cooloff_is_over(stores: Stores) -> N
     lead = await stores.leads.get(call.lead_id)
     assert (lead.lead.state, lead.not_before, lead.held_by) == (LeadState.RETRY, None, None)
     assert lead.due_at == call.ended_at + timedelta(minutes=10)
-    again = await stores.attempts.open_next(dialed.campaign, dialed.lease)
-    assert isinstance(again, OpenedAttempt)
+    (again,) = (await dialed.claim()).opened
     assert (again.call.lead_id, again.ordinal) == (call.lead_id, 2)
 
 
@@ -351,10 +754,17 @@ async def test_cooled_off_leads_stand_in_line_in_the_order_in_which_they_became_
     assert [(await dialed.open()).lead_id for _ in range(3)] == [calls[i].lead_id for i in (1, 0, 2)]
 
 
-async def test_many_leads_that_become_due_at_once_are_all_released(stores: Stores) -> None:
-    dialed = await stores.a_dialed_campaign(leads=RELEASE_BATCH * 2 + 500)
-    await stores.pool.execute("UPDATE leads SET state = 'cooloff', not_before = now(), held_by = 'cooloff'")
-    assert await stores.attempts.release_waiting(dialed.campaign.id) == RELEASE_BATCH * 2 + 500
+async def test_of_many_leads_that_become_due_at_once_those_of_the_highest_priority_are_released_first(
+    stores: Stores,
+) -> None:
+    """Batch after batch, so that the first call need not wait for the last lead."""
+    dialed = await stores.a_dialed_campaign(leads=RELEASE_BATCH + 500)
+    await stores.pool.execute(
+        "UPDATE leads SET state = 'cooloff', not_before = now(), held_by = 'cooloff', priority = id % 3"
+    )
+    assert await stores.attempts.release_waiting(dialed.campaign.id) == RELEASE_BATCH
+    assert await stores.pool.fetchval("SELECT min(priority) FROM leads WHERE not_before IS NULL") == 1
+    assert await stores.attempts.release_waiting(dialed.campaign.id) == 500
 
 
 async def test_a_call_that_was_not_placed_costs_no_attempt_but_waits_a_moment(stores: Stores) -> None:
@@ -362,7 +772,7 @@ async def test_a_call_that_was_not_placed_costs_no_attempt_but_waits_a_moment(st
     call = await dialed.dial(Outcome.NOT_PLACED)
     lead = await stores.leads.get(call.lead_id)
     assert (lead.lead.dials, lead.lead.attempts_used, lead.held_by) == (1, 0, "not_placed")
-    assert await stores.attempts.open_next(dialed.campaign, dialed.lease) is None
+    assert await dialed.claim() == Claim()
 
 
 async def test_a_lead_whose_attempts_are_used_up_has_failed(stores: Stores) -> None:
@@ -406,12 +816,38 @@ def life_of(call: Call) -> list[Call]:
     return [ringing, answered, agent_rings, queued, connected]
 
 
-async def dialing(stores: Stores, draft: Campaign) -> Dialed:
-    await stores.nodes.register("one", "0")
-    campaign = await stores.campaigns.act(draft.id, CampaignAction.START)
-    lease = await stores.campaigns.take_lease(campaign.id, node="one", duration=LEASE)
-    assert isinstance(lease, Lease)
-    return Dialed(stores=stores, campaign=campaign, lease=lease)
+async def account_rules(stores: Stores, **changes: Any) -> None:
+    account = await stores.accounts.get()
+    await stores.accounts.save(replace(account, rules=replace(account.rules, **changes)))
+
+
+async def with_alternate(stores: Stores, **changes: Any) -> Dialed:
+    draft = await stores.a_draft(**changes)
+    await stores.leads.add(draft.id, [a_new_lead(number=FIRST, alternate_numbers=(SECOND,))])
+    return await stores.dialing(draft)
+
+
+async def tried(dialed: Dialed, **how: Any) -> Claim | None:
+    """A claim, made anew while others are in the way; None when no lead is due any more."""
+    while True:
+        with suppress(StoreBusy):
+            claim = await dialed.claim(**how)
+            return claim if claim != Claim() else None
+
+
+async def line_of(stores: Stores) -> list[tuple[str, int]]:
+    """The due leads in their order, each with its state."""
+    rows = await stores.pool.fetch(
+        "SELECT state::text, id FROM leads WHERE not_before IS NULL AND state IN ('active', 'retry')"
+        " ORDER BY priority DESC, due_at, id"
+    )
+    return [(row["state"], row["id"]) for row in rows]
+
+
+def alternating(line: list[tuple[str, int]]) -> list[int]:
+    """How they are dialed when the new leads go first: in turn, as long as there are both."""
+    fresh, again = ([lead for state, lead in line if state == wanted] for wanted in ("active", "retry"))
+    return [lead for pair in zip_longest(fresh, again) for lead in pair if lead is not None]
 
 
 async def copy_attempt(stores: Stores, call: Call, *, ordinal: int) -> None:

@@ -1,20 +1,26 @@
 """Campaigns: made, edited, started, stopped, and owned by one daemon at a time."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+import re
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
 
+from dialerd.domain.accounts import Limits
 from dialerd.domain.attempts import Lease
-from dialerd.domain.caller_id import CallerId
-from dialerd.domain.campaigns import CampaignAction, CampaignStatus
+from dialerd.domain.caller_id import CallerId, Rotation
+from dialerd.domain.campaigns import Alternates, CampaignAction, CampaignStatus
 from dialerd.domain.leads import LeadState
-from dialerd.domain.outcomes import Outcome
+from dialerd.domain.outcomes import Outcome, OutcomeRule
 from dialerd.domain.pacing import HoldReason
+from dialerd.domain.pacing import verdicts as verdicts_of
+from dialerd.domain.schedule import DayPlan, LeadWindow, PlannedDay, parse_plan, parse_row, parse_window
 from dialerd.errors import IllegalTransition, InvalidCampaign, NotFound, StartRefused
 from dialerd.store.pool import BELL
-from tests.factories import settings
+from tests.factories import a_situation, settings
 from tests.integration.store.scene import LEASE, Stores, ended, some_leads
 
 MISSING = 4711
@@ -89,12 +95,186 @@ async def test_what_does_not_exist_is_named(stores: Stores) -> None:
 
 
 async def test_a_start_is_refused_with_every_reason(stores: Stores) -> None:
-    draft = await stores.a_draft()
+    draft = await stores.a_draft(caller_id_enabled=True, profile="us", customer_wait_sla_s=9)
+    await stores.nodes.note_queues(["support"])
     await stores.pool.execute("UPDATE campaigns SET concurrency = 51")  # a row from before this limit
-    with pytest.raises(StartRefused) as refused:
-        await stores.campaigns.act(draft.id, CampaignAction.START)
-    assert [reason.split(":")[0] for reason in refused.value.reasons] == ["concurrency", "leads"]
+    for action in (CampaignAction.START, CampaignAction.SCHEDULE):
+        with pytest.raises(StartRefused) as refused:
+            await stores.campaigns.act(draft.id, action, starts_at=datetime.now(UTC))
+        assert [re.split("[:( ]", reason)[0] for reason in refused.value.reasons] == [
+            "concurrency",
+            "customer_wait_sla_s",
+            "leads",
+            "caller",
+            "queue",
+        ]
     assert (await stores.campaigns.get_campaign(draft.id)).status is CampaignStatus.DRAFT
+
+
+async def test_a_queue_that_asterisk_has_does_not_stand_in_the_way(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=1)
+    await stores.nodes.note_queues(["support", "sales"])
+    assert (await stores.campaigns.act(draft.id, CampaignAction.START)).status is CampaignStatus.RUNNING
+
+
+async def test_what_asterisk_had_some_time_ago_proves_nothing_about_a_queue(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=1)
+    await stores.nodes.note_queues(["support"])
+    await stores.pool.execute("UPDATE pbx_queues SET seen_at = now() - interval '3 minutes'")
+    assert (await stores.campaigns.act(draft.id, CampaignAction.START)).status is CampaignStatus.RUNNING
+
+
+async def test_a_campaign_that_lost_its_queue_is_not_resumed(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign()
+    await stores.campaigns.act(dialed.campaign.id, CampaignAction.PAUSE)
+    await stores.nodes.note_queues(["support"])
+    with pytest.raises(StartRefused, match="queue sales"):
+        await stores.campaigns.act(dialed.campaign.id, CampaignAction.RESUME)
+
+
+async def test_a_profile_that_nobody_knows_stands_in_the_way(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=1, profile="martian")
+    with pytest.raises(StartRefused, match="there is none called martian; there are ca, none, uk, us"):
+        await stores.campaigns.act(draft.id, CampaignAction.START)
+
+
+async def test_the_two_windows_in_the_zone_of_the_lead_exclude_each_other(stores: Stores) -> None:
+    windows: dict[str, Any] = {
+        "lead_window": LeadWindow(start=time(9), end=time(17)),
+        "day_plan": DayPlan(days=(PlannedDay(day=0, times=(time(9),)),)),
+    }
+    with pytest.raises(InvalidCampaign, match="exclude each other"):
+        await stores.a_draft(**windows)
+    draft = await stores.a_draft(leads=1, lead_window=windows["lead_window"])
+    with pytest.raises(InvalidCampaign, match="exclude each other"):
+        await stores.campaigns.edit(draft.id, {"day_plan": windows["day_plan"]})
+    swapped = await stores.campaigns.edit(draft.id, {"lead_window": None, "day_plan": windows["day_plan"]})
+    assert await stores.campaigns.get_campaign(draft.id) == swapped
+
+
+async def test_every_setting_comes_back_as_it_was_stored(stores: Stores) -> None:
+    wanted = settings(
+        calls_per_second=0.25,
+        dial_cycles=3,
+        dial_cycles_time=time(5, 30),
+        outcome_rules={
+            Outcome.BUSY: OutcomeRule(delay_s=60, max_attempts=2),
+            Outcome.REJECTED: OutcomeRule(retry=True),
+        },
+        alternates=Alternates.EACH_ATTEMPT,
+        schedule=(parse_row("mon-fri 09:00-17:00 days 1-15 months 1,2"), parse_row("22:00-06:00")),
+        day_plan=parse_plan(["0: 09:00, 13:00", "3: 10:30"], window_h=1.5),
+        caller_id_enabled=True,
+        rotation=Rotation.AREA_MATCHED,
+        profile="uk",
+    )
+    campaign = await stores.campaigns.create(wanted)
+    assert (await stores.campaigns.get_campaign(campaign.id)).settings == wanted
+    edited = await stores.campaigns.edit(campaign.id, {"day_plan": None, "lead_window": parse_window("08:00-20:00")})
+    assert await stores.campaigns.get_campaign(campaign.id) == edited
+    assert edited.settings == replace(wanted, day_plan=None, lead_window=parse_window("08:00-20:00"))
+
+
+async def test_a_campaign_without_rows_of_its_own_is_not_one_whose_schedule_is_empty(stores: Stores) -> None:
+    for name, schedule in (("Spring", None), ("Autumn", ())):
+        draft = await stores.a_draft(name=name, schedule=schedule)
+        assert (await stores.campaigns.get_campaign(draft.id)).settings.schedule == schedule
+
+
+async def test_the_limits_of_the_account_hold_for_its_campaigns(stores: Stores) -> None:
+    account = await stores.accounts.get()
+    await stores.a_draft(concurrency=40)
+    limits = Limits(max_calls_per_second=2, max_concurrency=30, max_attempts=7, max_pool=1)
+    await stores.accounts.save(replace(account, rules=replace(account.rules, limits=limits)))
+    await stores.a_draft(name="Autumn", concurrency=30, max_attempts=7)
+    with pytest.raises(InvalidCampaign) as refused:
+        await stores.a_draft(name="Winter", concurrency=31, calls_per_second=2.5, max_attempts=8)
+    assert refused.value.problems == (
+        "calls per second: above 0, up to 2",
+        "concurrency: from 1 to 30 calls in flight",
+        "attempts: from 1 to 7 a lead",
+    )
+    with pytest.raises(InvalidCampaign, match="at most 1 numbers"):
+        await stores.a_draft(name="Winter", caller_ids=[CallerId(number=f"+1202555019{n}") for n in range(2)])
+    spring = await stores.campaigns.find("Spring")
+    await stores.leads.add(spring.id, some_leads(1))
+    with pytest.raises(StartRefused, match="concurrency: from 1 to 30"):
+        await stores.campaigns.act(spring.id, CampaignAction.START)
+
+
+# --- starting by itself ----------------------------------------------------------------------------------------------
+
+
+async def test_a_scheduled_campaign_starts_by_itself_when_its_time_has_come(stores: Stores) -> None:
+    starts_at = datetime.now(UTC) + timedelta(hours=1)
+    draft = await stores.a_draft(leads=1)
+    scheduled = await stores.campaigns.act(draft.id, CampaignAction.SCHEDULE, starts_at=starts_at)
+    assert (scheduled.status, scheduled.starts_at) == (CampaignStatus.SCHEDULED, starts_at)
+    assert await stores.campaigns.start_due() == 0
+    await stores.pool.execute("UPDATE campaigns SET starts_at = now()")
+    assert await stores.campaigns.start_due() == 1
+    assert await stores.campaigns.start_due() == 0
+    started = await stores.campaigns.get_campaign(draft.id)
+    assert (started.status, started.starts_at) == (CampaignStatus.RUNNING, None)
+
+
+async def test_of_many_daemons_one_starts_it(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=1)
+    await stores.campaigns.act(draft.id, CampaignAction.SCHEDULE, starts_at=datetime.now(UTC))
+    assert sum(await asyncio.gather(*(stores.campaigns.start_due() for _ in range(5)))) == 1
+
+
+async def test_a_scheduled_campaign_that_cannot_start_says_why_and_starts_once_it_is_mended(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=1)
+    await stores.campaigns.act(draft.id, CampaignAction.SCHEDULE, starts_at=datetime.now(UTC))
+    await stores.nodes.note_queues(["support"])
+    await stores.campaigns.edit(draft.id, {"caller_id_enabled": True})
+    for _ in range(2):
+        assert await stores.campaigns.start_due() == 0
+        overview = await stores.campaigns.overview(draft.id)
+        assert (overview.campaign.status, overview.held_by) == (CampaignStatus.SCHEDULED, "start_refused")
+        assert overview.hold_sentence is not None
+        assert "number pool is empty" in overview.hold_sentence
+        assert "no queue sales" in overview.hold_sentence
+    await stores.campaigns.edit(draft.id, {"caller_id_enabled": False, "queue": "support"})
+    assert await stores.campaigns.start_due() == 1
+    overview = await stores.campaigns.overview(draft.id)
+    assert (overview.campaign.status, overview.held_by, overview.hold_sentence) == (CampaignStatus.RUNNING, None, None)
+
+
+async def test_one_scheduled_campaign_that_cannot_start_does_not_hold_up_the_others(stores: Stores) -> None:
+    for name, queue in (("Spring", "sales"), ("Autumn", "support")):
+        draft = await stores.a_draft(name=name, queue=queue, leads=1)
+        await stores.campaigns.act(draft.id, CampaignAction.SCHEDULE, starts_at=datetime.now(UTC))
+    await stores.nodes.note_queues(["support"])
+    assert await stores.campaigns.start_due() == 1
+    assert (await stores.campaigns.find("Autumn")).status is CampaignStatus.RUNNING
+
+
+# --- rules that change -----------------------------------------------------------------------------------------------
+
+
+async def test_only_an_edit_of_a_rule_has_leads_judged_anew(stores: Stores) -> None:
+    draft = await stores.a_draft()
+    await stores.campaigns.edit(draft.id, {"concurrency": 20, "note": "for José", "cooloff_s": 60})
+    assert not (await stores.campaigns.get_campaign(draft.id)).judge_anew
+    await stores.campaigns.edit(draft.id, {"dial_cycles": 0})  # as it was
+    assert not (await stores.campaigns.get_campaign(draft.id)).judge_anew
+    await stores.campaigns.edit(draft.id, {"dial_cycles": 2})
+    assert (await stores.campaigns.get_campaign(draft.id)).judge_anew
+    await stores.campaigns.edit(draft.id, {"concurrency": 5})
+    assert (await stores.campaigns.get_campaign(draft.id)).judge_anew
+
+
+async def test_a_running_campaign_cannot_be_set_against_its_profile(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(caller_ids=[CallerId(number="+12025550199")])
+    with pytest.raises(InvalidCampaign, match="us-abandoned-call"):
+        await stores.campaigns.edit(dialed.campaign.id, {"profile": "us", "customer_wait_sla_s": 3})
+    edited = await stores.campaigns.edit(dialed.campaign.id, {"profile": "us", "customer_wait_sla_s": 2})
+    assert edited.profile == "us"
+
+
+# --- moves -----------------------------------------------------------------------------------------------------------
 
 
 async def test_a_campaign_whose_leads_are_all_done_starts_again_when_one_is_reset(stores: Stores) -> None:
@@ -242,12 +422,21 @@ async def test_a_lease_is_not_taken_over_while_an_attempt_is_being_opened_under_
 async def test_why_nothing_is_dialed_is_told_until_it_is_dialed_again(stores: Stores) -> None:
     dialed = await stores.a_dialed_campaign()
     until = datetime.now(UTC) + timedelta(minutes=5)
-    await stores.campaigns.note_hold(dialed.lease, HoldReason.CALLER_WAITING, "a caller is waiting", until)
+    verdicts = list(verdicts_of(a_situation(callers_waiting=1)))
+    await stores.campaigns.note_hold(dialed.lease, HoldReason.CALLER_WAITING, "a caller is waiting", until, verdicts)
     held = await stores.campaigns.overview(dialed.campaign.id)
     assert (held.held_by, held.hold_sentence, held.hold_until) == ("caller_waiting", "a caller is waiting", until)
+    assert [dict(verdict) for verdict in held.verdicts] == [asdict(verdict) for verdict in verdicts]
     await stores.campaigns.note_hold(dialed.lease, None, None, None)
     free = await stores.campaigns.overview(dialed.campaign.id)
     assert (free.held_by, free.hold_sentence, free.hold_until) == (None, None, None)
+
+
+async def test_a_running_campaign_outside_its_schedule_is_shown_as_scheduled(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign()
+    await stores.campaigns.note_hold(dialed.lease, HoldReason.OUTSIDE_SCHEDULE, "its schedule is closed", None)
+    overview = await stores.campaigns.overview(dialed.campaign.id)
+    assert (overview.campaign.status, overview.shown_status) == (CampaignStatus.RUNNING, CampaignStatus.SCHEDULED)
 
 
 async def test_a_node_that_has_lost_its_lease_tells_nothing(stores: Stores) -> None:
@@ -266,12 +455,13 @@ async def take(stores: Stores, lease: Lease, node: str) -> Lease | None:
 
 async def test_a_number_that_stays_in_the_pool_keeps_its_count_and_a_new_one_is_no_favourite(stores: Stores) -> None:
     first, second, third = (CallerId(number=f"+1202555019{digit}") for digit in range(3))
-    dialed = await stores.a_dialed_campaign(leads=5, caller_ids=[first, second])
+    dialed = await stores.a_dialed_campaign(leads=9, caller_ids=[first, second])
     for _ in range(5):
         await dialed.open()
     await stores.caller_ids.replace(dialed.campaign.id, [third, second, first])
     pool = await stores.caller_ids.of_campaign(dialed.campaign.id)
-    assert [(number.caller_id, number.uses) for number in pool] == [(third, 2), (second, 2), (first, 3)]
+    assert [(number.caller_id, number.uses) for number in pool] == [(third, 0), (second, 2), (first, 3)]
+    assert [(await dialed.open()).caller_id for _ in range(4)] == [third, second, first, third]
 
 
 @pytest.mark.parametrize(
@@ -295,6 +485,8 @@ async def test_a_pool_that_cannot_be_is_refused(stores: Stores, numbers: list[st
         "UPDATE leads SET state = 'cooloff'",
         "UPDATE leads SET state = 'success', not_before = now(), held_by = 'cooloff'",
         "UPDATE leads SET not_before = now()",
+        "UPDATE campaigns SET status = 'scheduled'",
+        "UPDATE campaigns SET lead_window = '{}', day_plan = '{}'",
         "UPDATE leads SET number = '202555'",
         "UPDATE attempts SET state = 'ended'",
         "UPDATE attempts SET state = 'answered'",

@@ -19,7 +19,7 @@ import pytest
 from dialerd.errors import SettingsError
 from dialerd.store import postgres_binaries
 from dialerd.store.embedded import embedded_postgres
-from dialerd.store.migrate import migrate
+from dialerd.store.migrate import migrate, migrations
 from dialerd.store.postgres_binaries import copied_to, find_binaries
 
 IN_TIME_S = 60
@@ -61,7 +61,7 @@ async def test_it_is_safe_and_can_be_reached_only_through_a_private_socket(state
 
 
 async def test_what_was_stored_is_there_after_the_next_start(state_dir: Path) -> None:
-    for expected in (["001_core.sql"], []):
+    for expected in ([migration.name for migration in migrations()], []):
         async with embedded_postgres(state_dir, durable=False) as dsn:
             assert await migrate(dsn) == expected
         assert not alive(state_dir)

@@ -1,16 +1,18 @@
-"""Leads: uploaded as a whole or not at all, listed, counted, reset."""
+"""Leads: uploaded as a whole or not at all and once, listed, counted, reset, deleted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 
 from dialerd.domain.campaigns import CampaignAction
-from dialerd.domain.leads import LeadState, NewLead
+from dialerd.domain.leads import FINAL, IN_FLIGHT, LEAD_TRANSITIONS, LeadEvent, LeadState, NewLead
 from dialerd.domain.outcomes import Outcome
-from dialerd.errors import LeadInFlight, LeadsClosed, NotFound, StoreBusy
+from dialerd.errors import IllegalTransition, LeadInFlight, LeadsClosed, NotFound, StoreBusy
+from dialerd.store import activity as activity_module
 from dialerd.store import leads as leads_module
-from dialerd.store.leads import ImportReport
+from dialerd.store.leads import Duplicates, ImportReport, LeadRecord
 from tests.factories import a_new_lead
 from tests.integration.store.scene import Stores, some_leads
 
@@ -32,6 +34,10 @@ async def test_a_lead_is_stored_as_it_was_given(stores: Stores) -> None:
         cooloff_s=0,
         cooloff_2nd_s=10,
         cooloff_3rd_s=20,
+        time_zone="Asia/Calcutta",
+        alternate_numbers=("+447700900123", "+12025550123"),
+        skill="billing",
+        extension="201",
     )
     await stores.leads.add(draft.id, [given])
     (record,) = await stores.leads.list(draft.id)
@@ -49,6 +55,10 @@ async def test_a_lead_is_stored_as_it_was_given(stores: Stores) -> None:
         cooloff_s=lead.cooloff_s,
         cooloff_2nd_s=lead.cooloff_2nd_s,
         cooloff_3rd_s=lead.cooloff_3rd_s,
+        time_zone=lead.time_zone,
+        alternate_numbers=lead.alternate_numbers,
+        skill=record.skill,
+        extension=record.extension,
     )
     assert stored == given
     assert (lead.state, lead.dials, lead.attempts_used) == (LeadState.ACTIVE, 0, 0)
@@ -65,7 +75,7 @@ async def test_the_report_counts_what_became_of_every_row(stores: Stores) -> Non
     counts = await stores.leads.counts(draft.id)
     assert (counts[LeadState.ACTIVE], counts[LeadState.BLOCKED], sum(counts.values())) == (4, 2, 6)
     line, *_ = await stores.activity.of_campaign(draft.id)
-    assert line.details == {"source": "spring.csv", "added": 4, "duplicates": 2, "on_dnc": 2}
+    assert line.details == {"source": "spring.csv", "added": 4, "renewed": 0, "duplicates": 2, "on_dnc": 2}
 
 
 async def test_listed_numbers_are_flagged_and_never_due(stores: Stores) -> None:
@@ -193,3 +203,290 @@ async def test_a_lead_that_is_being_called_cannot_be_reset(stores: Stores) -> No
         await stores.leads.reset(call.lead_id)
     with pytest.raises(NotFound):
         await stores.leads.reset(MISSING)
+
+
+async def test_an_entry_that_has_expired_and_the_list_of_another_account_forbid_nothing(stores: Stores) -> None:
+    draft = await stores.a_draft()
+    other = await stores.accounts.create("other")
+    expired, others, forbidden = (lead.number for lead in some_leads(3))
+    for number, account, until in (
+        (expired, None, "now() - interval '1 second'"),
+        (others, other.id, "NULL"),
+        (forbidden, draft.account_id, "now() + interval '1 day'"),
+    ):
+        await stores.pool.execute(
+            f"INSERT INTO dnc_numbers (number, account_id, expires_at) VALUES ($1, $2, {until})",  # noqa: S608  ours
+            number,
+            account,
+        )
+    report = await stores.leads.add(draft.id, some_leads(3))
+    assert report.on_dnc == (forbidden,)
+
+
+# --- Idempotent by content ----------------------------------------------------------------------------------------------
+
+
+async def test_the_same_content_is_uploaded_to_a_campaign_once_and_told_when_that_was(stores: Stores) -> None:
+    draft = await stores.a_draft()
+    await stores.leads.add(draft.id, some_leads(3), sha256="a1")
+    again = await stores.leads.add(draft.id, some_leads(5), sha256="a1")
+    assert (again.added, again.duplicates) == (0, 0)
+    assert again.uploaded_before is not None
+    assert sum((await stores.leads.counts(draft.id)).values()) == 3
+    assert (await stores.leads.add(draft.id, some_leads(5), sha256="b2")).added == 2
+
+
+async def test_the_same_content_may_be_uploaded_again_on_demand_and_to_another_campaign(stores: Stores) -> None:
+    draft, other = await stores.a_draft(), await stores.a_draft(name="Autumn")
+    await stores.leads.add(draft.id, some_leads(3), sha256="a1")
+    assert (await stores.leads.add(draft.id, some_leads(5), sha256="a1", again=True)).added == 2
+    assert (await stores.leads.add(other.id, some_leads(5), sha256="a1")).added == 5
+
+
+async def test_of_two_who_upload_the_same_content_at_the_same_time_one_does(stores: Stores) -> None:
+    draft = await stores.a_draft()
+    uploads = (stores.leads.add(draft.id, some_leads(300), sha256="a1") for _ in range(3))
+    reports = await asyncio.gather(*uploads)
+    assert sorted(report.added for report in reports) == [0, 0, 300]
+    assert sum(report.uploaded_before is not None for report in reports) == 2
+
+
+async def test_content_that_was_refused_or_empty_does_not_count_as_uploaded(stores: Stores) -> None:
+    draft = await stores.a_draft()
+
+    async def failing() -> AsyncIterator[NewLead]:
+        yield some_leads(1)[0]
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await stores.leads.add(draft.id, failing(), sha256="a1")
+    assert (await stores.leads.add(draft.id, [], sha256="a1")).uploaded_before is None
+    assert (await stores.leads.add(draft.id, some_leads(2), sha256="a1")).added == 2
+
+
+# --- Numbers that the campaign has already ------------------------------------------------------------------------------
+
+
+class InState:
+    """Leads of a campaign that does not run, put into any state."""
+
+    def __init__(self, stores: Stores, campaign_id: int) -> None:
+        self._stores = stores
+        self._campaign_id = campaign_id
+
+    async def put(self, state: LeadState) -> LeadRecord:
+        """The only lead, as if it had gone through three dials."""
+        waits = state in (LeadState.COOLOFF, LeadState.VOICEMAIL)
+        await self._stores.pool.execute(
+            """
+            UPDATE leads SET state = $1, dials = 3, attempts_used = 2, dead_numbers = ARRAY[number],
+                not_before = CASE WHEN $2 THEN now() + interval '1 hour' END, held_by = CASE WHEN $2 THEN 'cooloff' END
+            """,
+            state,
+            waits,
+        )
+        (record,) = await self._stores.leads.list(self._campaign_id, state)
+        return record
+
+
+@pytest.fixture
+async def in_state(stores: Stores) -> InState:
+    draft = await stores.a_draft(leads=1)
+    return InState(stores, draft.id)
+
+
+RENEWABLE = [state for state, moves in LEAD_TRANSITIONS.items() if LeadEvent.RENEWED in moves]
+NEW_DATA = a_new_lead(
+    number=some_leads(1)[0].number, first_name="Renewed", priority=7, skill="x", time_zone="Asia/Tokyo"
+)
+
+
+@pytest.mark.parametrize("state", RENEWABLE)
+async def test_with_the_policy_always_a_lead_is_renewed_from_any_state_but_in_flight(
+    state: LeadState, stores: Stores, in_state: InState
+) -> None:
+    before = await in_state.put(state)
+    report = await stores.leads.add(before.lead.campaign_id, [NEW_DATA], duplicates=Duplicates.ALWAYS)
+    assert (report.added, report.renewed, report.duplicates) == (0, 1, 0)
+    after = await stores.leads.get(before.lead.id)
+    assert after.lead == replace(
+        before.lead,
+        first_name="Renewed",
+        last_name=NEW_DATA.last_name,
+        time_zone="Asia/Tokyo",
+        state=LeadState.ACTIVE,
+        attempts_used=0,
+        dead_numbers=(),
+        dials_at_reset=3,
+        new_since=after.due_at,
+    )
+    assert (after.priority, after.skill, after.not_before, after.held_by) == (7, "x", None, None)
+    assert after.due_at > before.due_at
+    lines = await stores.activity.of_lead(before.lead.id)
+    assert [(line.fact, line.details) for line in lines] == [("renewed", {"from": state})]
+
+
+@pytest.mark.parametrize("policy", Duplicates)
+@pytest.mark.parametrize("state", sorted(IN_FLIGHT))
+async def test_a_lead_that_is_being_called_is_never_renewed(
+    state: LeadState, policy: Duplicates, stores: Stores, in_state: InState
+) -> None:
+    before = await in_state.put(state)
+    report = await stores.leads.add(before.lead.campaign_id, [NEW_DATA], duplicates=policy)
+    assert (report.renewed, report.duplicates) == (0, 1)
+    assert await stores.leads.get(before.lead.id) == before
+
+
+@pytest.mark.parametrize("state", RENEWABLE)
+async def test_with_the_policy_finished_only_a_lead_to_which_nothing_happens_any_more_is_renewed(
+    state: LeadState, stores: Stores, in_state: InState
+) -> None:
+    before = await in_state.put(state)
+    report = await stores.leads.add(before.lead.campaign_id, [NEW_DATA], duplicates=Duplicates.FINISHED)
+    assert report.renewed == (state in FINAL)
+    assert ((await stores.leads.get(before.lead.id)).lead.first_name == "Renewed") == (state in FINAL)
+
+
+async def test_by_default_a_number_that_the_campaign_has_is_passed_over(stores: Stores, in_state: InState) -> None:
+    before = await in_state.put(LeadState.FAILED)
+    report = await stores.leads.add(before.lead.campaign_id, [NEW_DATA])
+    assert (report.renewed, report.duplicates) == (0, 1)
+    assert await stores.leads.get(before.lead.id) == before
+
+
+async def test_a_renewed_lead_that_is_on_a_do_not_call_list_is_blocked_and_told(
+    stores: Stores, in_state: InState
+) -> None:
+    before = await in_state.put(LeadState.FAILED)
+    await stores.dnc.add(before.lead.number)
+    report = await stores.leads.add(before.lead.campaign_id, [NEW_DATA], duplicates=Duplicates.ALWAYS)
+    assert report.on_dnc == (before.lead.number,)
+    after = await stores.leads.get(before.lead.id)
+    assert (after.lead.state, after.on_dnc_at_import) == (LeadState.BLOCKED, True)
+
+
+async def test_an_upload_that_renews_also_adds_and_takes_the_first_row_of_each_number(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=2)
+    upload = [replace(lead, first_name=name) for name in ("first", "second") for lead in some_leads(4)]
+    report = await stores.leads.add(draft.id, upload, duplicates=Duplicates.ALWAYS)
+    assert (report.added, report.renewed, report.duplicates) == (2, 2, 4)
+    assert {record.lead.first_name for record in await stores.leads.list(draft.id)} == {"first"}
+
+
+async def test_a_renewed_lead_is_dialed_again_with_the_next_ordinal(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(max_attempts=1)
+    first = await dialed.dial(Outcome.BUSY)
+    await stores.campaigns.act(dialed.campaign.id, CampaignAction.PAUSE)
+    (lead,) = some_leads(1)
+    await stores.leads.add(dialed.campaign.id, [lead], duplicates=Duplicates.FINISHED)
+    await stores.campaigns.act(dialed.campaign.id, CampaignAction.START)
+    again = await dialed.open()
+    assert again.lead_id == first.lead_id
+    assert (await stores.leads.get(first.lead_id)).lead.dials == 2
+
+
+# --- Reset and delete ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_reset_forgets_dead_numbers_and_counts_attempts_anew(stores: Stores, in_state: InState) -> None:
+    before = await in_state.put(LeadState.FAILED)
+    after = (await stores.leads.reset(before.lead.id)).lead
+    assert (after.dead_numbers, after.dials, after.dials_at_reset, after.attempts_used) == ((), 3, 3, 0)
+
+
+async def test_all_leads_of_a_state_can_be_reset(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=5)
+    await stores.pool.execute("UPDATE leads SET state = 'failed' WHERE id % 2 = 0")
+    failed = (await stores.leads.counts(draft.id))[LeadState.FAILED]
+    assert await stores.leads.reset_all(draft.id, LeadState.FAILED) == failed
+    assert (await stores.leads.counts(draft.id))[LeadState.ACTIVE] == 5
+    with pytest.raises(LeadInFlight):
+        await stores.leads.reset_all(draft.id, LeadState.RINGING)
+
+
+@pytest.mark.parametrize("state", sorted(state for state in RENEWABLE))
+async def test_a_deleted_lead_is_off_the_list_and_its_history_stays(
+    state: LeadState, stores: Stores, in_state: InState
+) -> None:
+    before = await in_state.put(state)
+    campaign = before.lead.campaign_id
+    await stores.leads.delete(before.lead.id)
+    assert await stores.leads.list(campaign) == []
+    assert sum((await stores.leads.counts(campaign)).values()) == 0
+    (kept,) = await stores.leads.list(campaign, LeadState.DELETED)
+    assert (kept.lead.id, kept.not_before, kept.held_by) == (before.lead.id, None, None)
+    lines = await stores.activity.of_lead(before.lead.id)
+    assert [(line.fact, line.details) for line in lines] == [("deleted", {"from": state})]
+
+
+async def test_a_number_that_was_deleted_may_come_again_as_a_new_lead(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=1)
+    (old,) = await stores.leads.list(draft.id)
+    for _ in range(2):
+        (record,) = await stores.leads.list(draft.id)
+        await stores.leads.delete(record.lead.id)
+        assert (await stores.leads.add(draft.id, some_leads(1), duplicates=Duplicates.ALWAYS)).added == 1
+    assert len(await stores.leads.list(draft.id, LeadState.DELETED)) == 2
+    assert (await stores.leads.get(old.lead.id)).lead.state is LeadState.DELETED
+
+
+async def test_a_lead_that_is_being_called_cannot_be_deleted(stores: Stores, in_state: InState) -> None:
+    before = await in_state.put(LeadState.RINGING)
+    with pytest.raises(LeadInFlight):
+        await stores.leads.delete(before.lead.id)
+    with pytest.raises(LeadInFlight):
+        await stores.leads.delete_all(before.lead.campaign_id, LeadState.RINGING)
+    assert await stores.leads.get(before.lead.id) == before
+
+
+async def test_while_a_campaign_is_running_its_leads_cannot_be_deleted(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(leads=2)
+    lead = (await stores.leads.list(dialed.campaign.id))[0].lead
+    with pytest.raises(LeadsClosed, match="pause or stop"):
+        await stores.leads.delete(lead.id)
+    with pytest.raises(LeadsClosed):
+        await stores.leads.delete_all(dialed.campaign.id, LeadState.ACTIVE)
+    await stores.campaigns.act(dialed.campaign.id, CampaignAction.PAUSE)
+    assert await stores.leads.delete_all(dialed.campaign.id, LeadState.ACTIVE) == 2
+
+
+async def test_what_was_deleted_is_neither_reset_nor_deleted_again(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=1)
+    (record,) = await stores.leads.list(draft.id)
+    await stores.leads.delete(record.lead.id)
+    with pytest.raises(IllegalTransition):
+        await stores.leads.reset(record.lead.id)
+    with pytest.raises(IllegalTransition):
+        await stores.leads.delete(record.lead.id)
+    with pytest.raises(IllegalTransition):
+        await stores.leads.reset_all(draft.id, LeadState.DELETED)
+    with pytest.raises(NotFound):
+        await stores.leads.delete(MISSING)
+
+
+# --- The call log -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_call_log_has_every_attempt_with_its_times(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity_module, "LOG_PAGE", 2)
+    dialed = await stores.a_dialed_campaign(leads=5)
+    calls = [await dialed.dial(Outcome.BUSY, cause=17, tech_cause="486") for _ in range(4)]
+    calls.append(await dialed.open())
+    log = [entry async for entry in stores.activity.call_log(dialed.campaign.id)]
+    assert [entry.attempt_id for entry in log] == [call.id for call in calls]
+    assert [entry.number for entry in log] == [call.number for call in calls]
+    assert (log[0].outcome, log[0].cause, log[0].tech_cause, log[0].talk_s) == (Outcome.BUSY, 17, "486", None)
+    assert (log[-1].outcome, log[-1].ended_at) == (None, None)
+
+
+async def test_the_call_log_tells_how_long_a_phone_rang_and_how_long_people_talked(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign()
+    await dialed.dial(Outcome.CONNECTED, agent="201")
+    await stores.pool.execute(
+        """
+        UPDATE attempts SET ringing_at = opened_at, answered_at = opened_at + interval '4.5 s',
+            connected_at = opened_at + interval '6 s', ended_at = opened_at + interval '66 s'
+        """
+    )
+    (entry,) = [entry async for entry in stores.activity.call_log(dialed.campaign.id)]
+    assert (entry.agent, entry.ring_s, entry.talk_s) == ("201", 4.5, 60.0)

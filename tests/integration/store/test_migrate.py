@@ -10,8 +10,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from dialerd.domain.caller_id import CallerIdType, Rotation
 from dialerd.domain.calls import AttemptState, DialMode
-from dialerd.domain.campaigns import CampaignStatus
+from dialerd.domain.campaigns import Alternates, CampaignStatus
 from dialerd.domain.leads import LeadState
 from dialerd.domain.outcomes import Outcome
 from dialerd.errors import MigrationChanged
@@ -88,6 +89,9 @@ def packaged(tmp_path: Path) -> Path:
         ("lead_state", LeadState),
         ("attempt_state", AttemptState),
         ("outcome", Outcome),
+        ("rotation", Rotation),
+        ("alternates", Alternates),
+        ("caller_id_type", CallerIdType),
     ],
 )
 async def test_an_enum_of_the_database_has_the_words_of_the_domain(

@@ -41,3 +41,11 @@ async def test_two_daemons_of_one_name_cannot_run_at_once(stores: Stores, databa
 
 async def test_the_clocks_of_one_machine_agree(stores: Stores) -> None:
     assert abs(await stores.nodes.clock_difference()) < timedelta(seconds=1)
+
+
+async def test_the_queues_of_asterisk_are_noted_once_each_and_forgotten_after_a_day(stores: Stores) -> None:
+    await stores.nodes.note_queues(["sales", "support", "sales", "bad\x00name"])
+    await stores.pool.execute("UPDATE pbx_queues SET seen_at = now() - interval '25 hours' WHERE name = 'support'")
+    await stores.nodes.note_queues(["sales"])
+    await stores.nodes.note_queues([])
+    assert await stores.pool.fetchval("SELECT array_agg(name) FROM pbx_queues") == ["sales"]

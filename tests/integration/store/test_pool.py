@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
+from dialerd.compliance import profiles
 from dialerd.errors import SettingsError, StoreBusy, StoreUnavailable
 from dialerd.store import pool as pool_module
 from dialerd.store.campaigns import CampaignStore
@@ -36,7 +37,7 @@ async def test_a_database_that_does_not_exist_is_a_matter_of_settings(postgres_s
 async def test_a_database_that_goes_away_is_unavailable(postgres_server: str, migrated_template: str) -> None:
     async with new_database(postgres_server, template=migrated_template) as dsn:
         pool = await connect(dsn, max_connections=2)
-        campaigns = CampaignStore(pool)
+        campaigns = CampaignStore(pool, profiles())
         assert await campaigns.list() == []
     for _ in range(3):
         with pytest.raises(StoreUnavailable):

@@ -1,5 +1,6 @@
 from uuid import uuid4
 
+from dialerd.compliance import profiles
 from dialerd.domain.campaigns import CampaignSettings
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.leads import LeadStore
@@ -22,7 +23,7 @@ async def dialed(pool: Pool, *, seconds_ago: int, outcome: str, ordinal: int) ->
 
 
 async def test_calls_of_the_last_minute_and_the_last_hour_are_counted(pool: Pool) -> None:
-    campaign = await CampaignStore(pool).create(CampaignSettings(name="Spring", queue="sales"))
+    campaign = await CampaignStore(pool, profiles()).create(CampaignSettings(name="Spring", queue="sales"))
     await LeadStore(pool).add(campaign.id, [a_new_lead()])
     for ordinal, (seconds_ago, outcome) in enumerate(
         [(5, "connected"), (30, "abandoned"), (90, "busy"), (3500, "connected"), (3700, "connected")], 1
@@ -33,5 +34,5 @@ async def test_calls_of_the_last_minute_and_the_last_hour_are_counted(pool: Pool
 
 
 async def test_a_campaign_that_dialed_nothing_is_not_counted(pool: Pool) -> None:
-    await CampaignStore(pool).create(CampaignSettings(name="Spring", queue="sales"))
+    await CampaignStore(pool, profiles()).create(CampaignSettings(name="Spring", queue="sales"))
     assert await ProgressStore(pool).of_campaigns() == {}

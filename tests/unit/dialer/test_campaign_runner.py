@@ -9,14 +9,27 @@ from typing import Any
 
 import pytest
 
-from dialerd.dialer.campaign_runner import LOOK_AGAIN_S, NOTE_AFTER_S, CampaignRunner
-from dialerd.domain.activity import CampaignHeld, LeadBlocked
-from dialerd.domain.calls import AgentRang, LeadAnswered, LeadLeft
+from dialerd.dialer.campaign_runner import (
+    COUNT_HELD_S,
+    LOOK_AGAIN_S,
+    MOST_AT_ONCE,
+    NOTE_AFTER_S,
+    PREPARE_S,
+    SOON_S,
+    CampaignRunner,
+)
+from dialerd.domain.accounts import AccountRules
+from dialerd.domain.activity import CampaignHeld, LeadPassedOver, LeadsHeld
+from dialerd.domain.attempts import WaitingLeads
+from dialerd.domain.calls import AgentRang, LeadAnswered, LeadLeft, LeadRang
 from dialerd.domain.campaigns import Campaign, CampaignStatus
+from dialerd.domain.eligibility import Rule, Verdict
 from dialerd.domain.pacing import HOLD_SENTENCES, JITTER_S, HoldReason
 from dialerd.domain.queues import DeviceState, QueueSnapshot, unknown_queue
-from dialerd.errors import CallNotPlaced
-from tests.factories import ANNA, BEN, a_campaign, a_queue, an_agent, later, settings
+from dialerd.domain.schedule import parse_row
+from dialerd.domain.trunk_breaker import FIRST_PAUSE_S, LEAST_FAILURES
+from dialerd.errors import CallNotPlaced, StoreUnavailable
+from tests.factories import ANNA, BEN, NOON, a_campaign, a_queue, an_agent, later, settings
 from tests.fakes.clock import pass_time, settle, virtual_loop
 from tests.fakes.node import LEASE_S, NODE, FakeNode, a_node
 from tests.fakes.store import HoldNote, on_dnc_list, out_of_attempts
@@ -343,13 +356,16 @@ async def test_a_call_that_is_refused_does_not_end_the_dialing() -> None:
 # --- leads -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_lead_on_a_dnc_list_is_passed_over_and_said_to_be_blocked() -> None:
+async def test_leads_that_a_rule_forbids_are_passed_over_and_the_rule_is_told() -> None:
     async with a_node() as node:
         node.queues.put(staffed(5))
         node.attempts.add_leads(1, on_dnc_list(7), out_of_attempts(8), 9)
         node.run(campaign())
         await pass_time(0.1)
-        assert node.said(LeadBlocked) == [LeadBlocked(campaign_id=1, lead_id=7)]
+        assert [(fact.campaign_id, fact.rule) for fact in node.said(LeadPassedOver)] == [
+            (1, Rule.DNC),
+            (1, Rule.ATTEMPTS),
+        ]
         assert [call.lead_id for call in node.attempts.opened] == [9]
 
 
@@ -422,7 +438,8 @@ async def test_a_hold_is_written_down_when_it_has_lasted_a_second() -> None:
         assert node.campaigns.notes == []
         await pass_time(0.02)
         why = HoldReason.NO_FREE_AGENT
-        assert node.campaigns.notes == [HoldNote(1, why, HOLD_SENTENCES[why], None)]
+        (note,) = node.campaigns.notes
+        assert replace(note, verdicts=()) == HoldNote(1, why, HOLD_SENTENCES[why], None)
         await pass_time(60)
         assert len(node.campaigns.notes) == 1
 
@@ -435,6 +452,44 @@ async def test_with_the_time_until_which_it_holds_where_time_alone_ends_it() -> 
         assert note.reason is HoldReason.NO_LEAD_DUE
         assert note.until is not None
         assert abs((note.until - later(600)).total_seconds()) < 0.001
+
+
+async def test_a_note_carries_what_every_rule_says() -> None:
+    async with dialing(campaign(), queue=staffed(0, callers_waiting=2)) as node:
+        await pass_time(2)
+        (note,) = node.campaigns.notes
+        refusing = [(said.reason, said.fact) for said in note.verdicts if not said.allows]
+        assert refusing == [(HoldReason.CALLER_WAITING, {"callers": 2}), (HoldReason.NO_FREE_AGENT, None)]
+        assert len(note.verdicts) == 10
+
+
+async def test_a_note_whose_time_is_over_is_told_anew() -> None:
+    async with dialing(campaign(), leads=0) as node:
+        node.attempts.waiting[1] = [(later(10), 1), (later(40), 2)]
+        await pass_time(30)
+        until = [(note.until - NOON).total_seconds() for note in node.campaigns.notes if note.until]
+        assert until == pytest.approx([10, 40], abs=0.001)
+
+
+async def test_the_leads_that_each_rule_holds_are_counted_now_and_then() -> None:
+    async with dialing(campaign(), queue=staffed(0)) as node:
+        node.attempts.held[1] = [
+            WaitingLeads(rule="lead_window", leads=7, until=later(600)),
+            WaitingLeads(rule="dnc", leads=2, until=None),
+        ]
+        await pass_time(1)
+        assert node.said(LeadsHeld) == [LeadsHeld(campaign_id=1, leads={"lead_window": 7, "dnc": 2})]
+        node.attempts.held[1] = []
+        await pass_time(COUNT_HELD_S + LOOK_AGAIN_S)
+        assert node.said(LeadsHeld)[1:] == [LeadsHeld(campaign_id=1, leads={})]
+
+
+async def test_they_are_counted_by_the_owner_of_the_campaign_alone() -> None:
+    async with a_node() as node:
+        node.campaigns.owned_elsewhere = {1}
+        node.run(campaign())
+        await pass_time(60)
+        assert node.said(LeadsHeld) == []
 
 
 async def test_a_short_hold_is_told_to_the_metrics_only() -> None:
@@ -452,6 +507,240 @@ async def test_a_hold_is_told_once_however_often_it_is_found() -> None:
             node.queues.put(staffed(0))
             await pass_time(0.1)
         assert held(node) == [HoldReason.NO_FREE_AGENT]
+
+
+# --- law L3: the schedule ----------------------------------------------------------------------------------------------
+
+
+def opening(start: str, end: str, **changes: Any) -> Campaign:
+    """A campaign that may dial at that time of day. It is noon when a test begins, on the accounts' clocks in UTC."""
+    return campaign(schedule=(parse_row(f"{start}-{end}"),), **changes)
+
+
+async def test_outside_its_schedule_a_campaign_waits_for_the_opening_and_begins_at_that_moment() -> None:
+    async with dialing(opening("12:10", "13:00")) as node:
+        await pass_time(599.9)
+        assert (node.attempts.looks, held(node)) == ([], [HoldReason.OUTSIDE_SCHEDULE])
+        (note,) = node.campaigns.notes
+        assert (note.reason, note.until) == (HoldReason.OUTSIDE_SCHEDULE, later(600))
+        await pass_time(0.2)
+        assert node.telephony.dialed_at[0] == pytest.approx(600, abs=0.001)
+
+
+async def test_at_an_opening_calls_do_not_burst() -> None:
+    async with dialing(opening("12:10", "13:00", calls_per_second=2)) as node:
+        await pass_time(610)
+        assert min(gaps(node.telephony.dialed_at)) >= 0.5 - JITTER_S - 1e-6
+
+
+async def test_no_call_starts_that_could_still_be_ringing_after_the_window_closes() -> None:
+    async with dialing(opening("11:00", "12:01", calls_per_second=1, ring_timeout_s=30)) as node:
+        await pass_time(600)
+        assert max(node.telephony.dialed_at) == pytest.approx(30, abs=PREPARE_S)
+        assert held(node)[-1] is HoldReason.OUTSIDE_SCHEDULE
+
+
+async def test_the_schedule_is_the_accounts_business_hours_on_the_accounts_clock_where_the_campaign_has_none() -> None:
+    hours = AccountRules(time_zone="Europe/Berlin", business_hours=(parse_row("13:05-14:00"),))
+    async with dialing(replace(campaign(), account=hours)) as node:
+        await pass_time(299)
+        assert node.telephony.dialed == []
+        await pass_time(2)
+        assert node.telephony.dialed
+
+
+async def test_a_campaign_outside_its_schedule_is_not_completed_while_leads_are_left() -> None:
+    async with dialing(opening("18:00", "19:00"), leads=1) as node:
+        await pass_time(3600)
+        assert status(node) is CampaignStatus.RUNNING
+        assert node.campaigns.given_back == []
+
+
+async def test_nor_does_a_schedule_that_never_opens_complete_it() -> None:
+    never = parse_row("09:00-17:00 days 30 months 2,4")
+    async with dialing(campaign(schedule=(replace(never, months=(2,)),)), leads=1) as node:
+        await pass_time(60)
+        assert (status(node), held(node)) == (CampaignStatus.RUNNING, [HoldReason.OUTSIDE_SCHEDULE])
+        (note,) = node.campaigns.notes
+        assert note.until is None
+
+
+async def test_a_schedule_that_is_edited_while_running_is_in_force_on_the_next_call() -> None:
+    async with a_node() as node:
+        node.queues.put(staffed(100))
+        node.attempts.add_leads(1, *range(100))
+        runner = node.run(campaign(calls_per_second=1))
+        await pass_time(2.5)
+        runner.change(opening("12:10", "13:00", calls_per_second=1))
+        await pass_time(597)
+        assert len(node.telephony.dialed) == 2
+        runner.change(campaign(calls_per_second=1))
+        await pass_time(0.5)
+        assert len(node.telephony.dialed) == 3
+
+
+async def test_where_the_databases_clock_says_that_it_is_closed_it_is() -> None:
+    async with dialing(campaign()) as node:
+        node.attempts.forbidden = Verdict(rule=Rule.SCHEDULE, allows=False, until=later(60))
+        await pass_time(30)
+        assert (node.attempts.opened, held(node)[-1]) == ([], HoldReason.OUTSIDE_SCHEDULE)
+        (note,) = node.campaigns.notes
+        assert note.until is not None
+        assert (note.until - NOON).total_seconds() == pytest.approx(60, abs=0.001)
+        node.attempts.forbidden = None
+        await pass_time(LOOK_AGAIN_S)
+        assert node.telephony.dialed
+
+
+async def test_a_database_that_is_a_little_behind_at_the_opening_is_not_asked_without_end() -> None:
+    async with dialing(campaign()) as node:
+        node.attempts.forbidden = Verdict(rule=Rule.SCHEDULE, allows=False, until=later(0.01))
+        await pass_time(2)
+        assert 2 <= len(node.attempts.looks) <= 2 / SOON_S + 2
+
+
+async def test_under_a_profile_that_the_daemon_does_not_know_nothing_is_dialed_and_nothing_asks_for_leads_in_vain() -> (
+    None
+):
+    async with dialing(campaign()) as node:
+        node.attempts.forbidden = Verdict(rule=Rule.PROFILE, allows=False)
+        await pass_time(10)
+        assert (node.attempts.opened, held(node)[-1]) == ([], HoldReason.PROFILE_UNKNOWN)
+        looks = len(node.attempts.looks)
+        for agents in range(100):
+            node.queues.put(staffed(agents))
+            await settle()
+        assert len(node.attempts.looks) == looks
+
+
+# --- how the line is looked at -----------------------------------------------------------------------------------------
+
+
+async def test_while_rules_forbid_one_lead_after_the_other_more_are_looked_at_in_one_go() -> None:
+    async with a_node() as node:
+        node.queues.put(staffed(5))
+        node.attempts.add_leads(1, *map(on_dnc_list, range(200)), 200, 201, 202)
+        node.run(campaign(calls_per_second=1))
+        await pass_time(4)
+        looks = [look_at for look_at, _ in node.attempts.looks]
+        assert looks[:9] == [1, 2, 4, 8, 16, 32, 64, MOST_AT_ONCE, MOST_AT_ONCE]
+        assert looks[9:11] == [MOST_AT_ONCE, 1]
+        assert len(node.said(LeadPassedOver)) == 200
+
+
+async def test_retries_and_new_leads_take_turns() -> None:
+    async with dialing(campaign()) as node:
+        await pass_time(0.5)
+        turns = [retries_first for _, retries_first in node.attempts.looks]
+        assert turns[:6] == [False, True, False, True, False, True]
+
+
+async def test_a_turn_in_which_nobody_could_be_called_is_not_lost() -> None:
+    async with a_node() as node:
+        node.queues.put(staffed(5))
+        node.attempts.add_leads(1, on_dnc_list(1), 2, out_of_attempts(3), 4)
+        node.run(campaign())
+        await pass_time(1)
+        turns = [retries_first for _, retries_first in node.attempts.looks]
+        assert turns[:4] == [False, False, True, True]
+
+
+async def test_after_a_change_of_the_rules_the_leads_that_they_put_off_are_judged_anew_once() -> None:
+    async with a_node() as node:
+        node.queues.put(staffed(0))
+        runner = node.run(replace(campaign(), judge_anew=True))
+        await pass_time(60)
+        assert node.attempts.judged_anew == [1]
+        runner.change(replace(campaign(), judge_anew=True))
+        await settle()
+        assert node.attempts.judged_anew == [1, 1]
+
+
+async def test_only_the_owner_of_a_campaign_judges_its_leads_anew() -> None:
+    async with a_node() as node:
+        node.campaigns.owned_elsewhere = {1}
+        node.run(replace(campaign(), judge_anew=True))
+        await pass_time(60)
+        assert node.attempts.judged_anew == []
+
+
+# --- a trunk that fails ------------------------------------------------------------------------------------------------
+
+CONGESTED = LeadLeft(cause=34)
+
+
+async def fail_calls(node: FakeNode, calls: int = LEAST_FAILURES) -> None:
+    """The network refuses so many calls, each as soon as it was dialed."""
+    for number in range(calls):
+        while len(node.telephony.dialed) <= number:
+            await pass_time(0.01)
+        await node.tell(CONGESTED, of=node.telephony.dialed[number])
+
+
+async def test_a_trunk_that_refuses_every_call_is_given_time_and_then_tried_with_one_call() -> None:
+    async with dialing(campaign()) as node:
+        await fail_calls(node)
+        failed_at = virtual_loop().time()
+        await pass_time(60)
+        *_, trial = node.telephony.dialed_at
+        assert len(node.telephony.dialed) == LEAST_FAILURES + 1
+        assert trial == pytest.approx(failed_at + FIRST_PAUSE_S, abs=0.1)
+        assert held(node)[-1] is HoldReason.TRUNK_FAILING
+
+
+async def test_calls_that_asterisk_refuses_are_the_trunks_failure_too() -> None:
+    async with dialing(campaign()) as node:
+        node.telephony.failures["dial"] = [CallNotPlaced() for _ in range(LEAST_FAILURES)]
+        await pass_time(3)
+        assert (len(node.telephony.dialed), held(node)[-1]) == (LEAST_FAILURES, HoldReason.TRUNK_FAILING)
+
+
+async def test_a_trial_that_fails_too_doubles_the_pause() -> None:
+    async with dialing(campaign()) as node:
+        await fail_calls(node, LEAST_FAILURES + 1)
+        failed_at = virtual_loop().time()
+        await pass_time(60)
+        assert node.telephony.dialed_at[LEAST_FAILURES + 1] == pytest.approx(failed_at + 2 * FIRST_PAUSE_S, abs=0.1)
+
+
+async def test_a_trial_that_rings_ends_the_pause_and_calls_go_on_at_their_pace() -> None:
+    async with dialing(campaign(calls_per_second=2)) as node:
+        await fail_calls(node)
+        await pass_time(FIRST_PAUSE_S + 1)
+        await node.tell(LeadRang(), of=node.telephony.dialed[-1])
+        await pass_time(LOOK_AGAIN_S + 5)
+        after = node.telephony.dialed_at[LEAST_FAILURES:]
+        assert len(after) >= 10
+        assert min(gaps(after)) >= 0.5 - JITTER_S - 1e-6
+
+
+async def test_the_trunk_is_tried_with_one_call_however_many_campaigns_wait_for_it() -> None:
+    async with dialing(campaign(1), campaign(2), campaign(3), node_pace=10_000) as node:
+        await fail_calls(node)
+        await pass_time(0.1)  # a call that was just being written down goes out all the same
+        before = len(node.telephony.dialed)
+        node.attempts.trouble.takes = 0.05
+        await pass_time(30)
+        assert len(node.telephony.dialed) == before + 1
+
+
+async def test_a_campaign_without_a_lead_to_try_the_trunk_with_leaves_that_to_another() -> None:
+    async with dialing(campaign(1), campaign(2)) as node:
+        await fail_calls(node)
+        dialed = len(node.telephony.dialed)
+        node.attempts.due[1].clear()
+        node.campaigns.undialed = {1}
+        await pass_time(FIRST_PAUSE_S + 2 * LOOK_AGAIN_S)
+        assert len(node.telephony.dialed) == dialed + 1
+
+
+async def test_a_store_that_is_away_when_the_trunk_is_to_be_tried_costs_no_trial() -> None:
+    async with dialing(campaign()) as node:
+        await fail_calls(node)
+        await pass_time(1)
+        node.attempts.breaks_with = [StoreUnavailable()]
+        await pass_time(FIRST_PAUSE_S + LOOK_AGAIN_S)
+        assert len(node.telephony.dialed) == LEAST_FAILURES + 1
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from dialerd.domain.calls import (
     AgentRang,
     AttemptState,
     Call,
+    DialFailed,
+    DialRefused,
     HuntEnded,
     LeadAnswered,
     LeadHeld,
@@ -231,6 +233,30 @@ async def test_a_call_that_asterisk_is_slow_to_place_is_not_gone() -> None:
         node.rescuer.link_restored()
         await pass_time(2 * SETTLING_S)
         assert node.tracker.in_flight(1) == 1
+
+
+async def test_a_dial_that_has_failed_is_left_to_the_news_of_its_channel() -> None:
+    """Looked up meanwhile and taken for lost, it would cost the lead an attempt though the trunk was down."""
+    async with a_node() as node:
+        rescue = node.tasks.create_task(node.rescuer.run())
+        node.tracker.place(a_call(), decision_s=0)
+        node.attempts.open = [OpenCall(call=a_call(), node=NODE)]
+        await node.tell(DialFailed())
+        node.rescuer.link_restored()
+        await pass_time(2 * SETTLING_S)
+        assert [call.outcome for call in node.attempts.closed] == []
+        await node.tell(DialRefused())
+        assert [call.outcome for call in node.attempts.closed] == [Outcome.NOT_PLACED]
+        rescue.cancel()
+
+
+async def test_how_a_failed_dial_ended_cannot_be_proved_once_the_link_was_lost() -> None:
+    async with a_node() as node:
+        node.tracker.place(a_call(), decision_s=0)
+        await node.tell(DialFailed())
+        node.rescuer.link_lost()
+        await settle()
+        assert [call.outcome for call in node.attempts.closed] == [Outcome.UNKNOWN]
 
 
 async def test_a_call_that_waits_for_its_slot_is_not_gone() -> None:

@@ -12,7 +12,7 @@ from dialerd.dialer.supervisor import LOOK_S
 from dialerd.domain.activity import CampaignClosed
 from dialerd.domain.calls import LeadAnswered, LeadLeft, LeadRang
 from dialerd.domain.campaigns import Campaign, CampaignStatus
-from tests.factories import a_campaign, a_queue, an_agent, settings
+from tests.factories import a_campaign, a_queue, an_agent, later, settings
 from tests.fakes.clock import pass_time, settle
 from tests.fakes.node import FakeNode, a_node
 
@@ -66,6 +66,30 @@ async def test_a_bell_that_was_not_heard_does_not_matter_for_long() -> None:
         node.campaigns.put(campaign())
         await pass_time(LOOK_S)
         assert dialed(node)
+
+
+async def test_a_scheduled_campaign_auto_starts_at_its_time_and_not_before() -> None:
+    """ "The campaign auto-starts at the scheduled time"."""
+    async with supervised(replace(campaign(status=CampaignStatus.SCHEDULED), starts_at=later(300))) as node:
+        await pass_time(299)
+        assert dialed(node) == []
+        await pass_time(1 + LOOK_S)
+        assert dialed(node)
+        assert node.campaigns.rows[1].status is CampaignStatus.RUNNING
+
+
+async def test_a_scheduled_campaign_that_nobody_gave_a_time_waits_to_be_started() -> None:
+    async with supervised(campaign(status=CampaignStatus.SCHEDULED)) as node:
+        await pass_time(3600)
+        assert dialed(node) == []
+
+
+async def test_the_time_of_a_campaign_that_was_stopped_before_it_starts_nothing() -> None:
+    async with supervised(replace(campaign(status=CampaignStatus.SCHEDULED), starts_at=later(60))) as node:
+        await pass_time(30)
+        await set_status(node, CampaignStatus.STOPPED)
+        await pass_time(60)
+        assert dialed(node) == []
 
 
 async def test_changed_settings_reach_the_dialing() -> None:
@@ -125,8 +149,8 @@ async def test_pause_and_cancel_let_the_calls_in_flight_be(status: CampaignStatu
 async def test_a_call_that_was_just_being_opened_when_its_campaign_was_stopped_is_ended_too() -> None:
     async with supervised(campaign(concurrency=1)) as node:
         node.attempts.trouble.takes = 0.5
-        await pass_time(1.2)
-        assert node.telephony.dialed == []
+        await pass_time(1.7)
+        assert (len(node.attempts.looks), node.attempts.opened, node.telephony.dialed) == (0, [], [])
         await set_status(node, CampaignStatus.STOPPED)
         await pass_time(2 * LOOK_S)
         assert (len(node.telephony.dialed), node.journal) == (1, ["dial", "hang up lead"])

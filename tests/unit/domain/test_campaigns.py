@@ -1,9 +1,21 @@
-"""What makes the settings of a campaign wrong."""
+"""What makes the settings of a campaign wrong, and what people see of its status."""
+
+from datetime import UTC, time
 
 import pytest
 
-from dialerd.domain.campaigns import problems
-from tests.factories import settings
+from dialerd.domain.accounts import AccountRules, Limits
+from dialerd.domain.campaigns import CampaignStatus, problems, shown_status, working_hours
+from dialerd.domain.outcomes import SETTLED, Outcome, OutcomeRule
+from dialerd.domain.pacing import HoldReason
+from dialerd.domain.schedule import DayPlan, LeadWindow, PlannedDay, ScheduleRow
+from tests.factories import a_campaign, settings
+
+OFFICE_HOURS = ScheduleRow(start=time(9), end=time(17))
+EVENINGS = ScheduleRow(start=time(18), end=time(20))
+NO_ROW = ScheduleRow(start=time(9), end=time(9))
+DAYTIME = LeadWindow(start=time(9), end=time(20))
+PLAN = DayPlan(days=(PlannedDay(day=0, times=(time(9), time(13))), PlannedDay(day=2, times=(time(10),))))
 
 
 def test_the_defaults_are_fine() -> None:
@@ -27,6 +39,14 @@ def test_the_defaults_are_fine() -> None:
         {"customer_wait_sla_s": 0},
         {"agent_dial_timeout_s": 1},
         {"wrapup_s": 3600},
+        {"dial_cycles": 100},
+        {"dial_cycles_time": time(23, 59)},
+        {"schedule": ()},
+        {"schedule": (OFFICE_HOURS, EVENINGS)},
+        {"lead_window": DAYTIME},
+        {"day_plan": PLAN},
+        {"outcome_rules": {Outcome.BUSY: OutcomeRule(delay_s=0, max_attempts=100)}},
+        {"outcome_rules": {Outcome.ABANDONED: OutcomeRule(retry=True, delay_s=30 * 86_400)}},
     ],
 )
 def test_the_limits_themselves_are_allowed(change: dict[str, object]) -> None:
@@ -60,6 +80,19 @@ def test_the_limits_themselves_are_allowed(change: dict[str, object]) -> None:
         ({"customer_wait_sla_s": 61}, "customer wait SLA"),
         ({"agent_dial_timeout_s": 0}, "agent dial timeout"),
         ({"wrapup_s": 3601}, "wrap-up"),
+        ({"dial_cycles": -1}, "dial cycles"),
+        ({"dial_cycles": 101}, "dial cycles"),
+        ({"dial_cycles_time": time(10, 0, 1)}, "dial cycles time"),
+        ({"dial_cycles_time": time(10, tzinfo=UTC)}, "dial cycles time"),
+        ({"schedule": (OFFICE_HOURS, NO_ROW)}, "schedule: row 2"),
+        ({"lead_window": LeadWindow(start=time(9), end=time(9))}, "Dial By Timezone"),
+        ({"day_plan": DayPlan(days=())}, "Dial by Schedule"),
+        ({"day_plan": DayPlan(days=(PlannedDay(day=0, times=()),))}, "Dial by Schedule"),
+        ({"outcome_rules": {Outcome.BUSY: OutcomeRule()}}, "outcome busy"),
+        ({"outcome_rules": {Outcome.BUSY: OutcomeRule(delay_s=-1)}}, "outcome busy"),
+        ({"outcome_rules": {Outcome.BUSY: OutcomeRule(delay_s=30 * 86_400 + 1)}}, "outcome busy"),
+        ({"outcome_rules": {Outcome.BUSY: OutcomeRule(max_attempts=0)}}, "outcome busy"),
+        ({"outcome_rules": {Outcome.BUSY: OutcomeRule(max_attempts=101)}}, "outcome busy"),
     ],
 )
 def test_each_wrong_setting_is_named_once(change: dict[str, object], named: str) -> None:
@@ -69,3 +102,76 @@ def test_each_wrong_setting_is_named_once(change: dict[str, object], named: str)
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
     assert len(problems(settings(name="", queue="", concurrency=0))) == 3
+
+
+@pytest.mark.parametrize("outcome", sorted(SETTLED))
+def test_nothing_can_be_chosen_about_an_outcome_that_is_settled(outcome: Outcome) -> None:
+    [sentence] = problems(settings(outcome_rules={outcome: OutcomeRule(retry=True)}))
+    assert sentence == f"outcome {outcome}: has no rule of its own: nothing can be chosen about it"
+
+
+def test_dial_by_timezone_and_dial_by_schedule_by_timezone_are_mutually_exclusive() -> None:
+    [sentence] = problems(settings(lead_window=DAYTIME, day_plan=PLAN))
+    assert sentence.startswith("windows: ")
+    assert "exclude each other" in sentence
+
+
+# --- the account's limits --------------------------------------------------------------------------------------------
+
+NARROW = Limits(max_calls_per_second=2, max_concurrency=3, max_attempts=2)
+WIDE = Limits(max_calls_per_second=100, max_concurrency=500, max_attempts=10)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"calls_per_second": 2.5}, "calls per second: above 0, up to 2"),
+        ({"concurrency": 4}, "concurrency: from 1 to 3 calls in flight"),
+        ({"max_attempts": 3}, "attempts: from 1 to 2 a lead"),
+    ],
+)
+def test_an_account_may_have_narrower_limits_and_the_error_says_which(change: dict[str, object], sentence: str) -> None:
+    within = {"calls_per_second": 2, "concurrency": 3, "max_attempts": 2}
+    assert problems(settings(**within), NARROW) == []
+    assert problems(settings(**within | change), NARROW) == [sentence]
+
+
+def test_or_wider_ones() -> None:
+    great = settings(calls_per_second=100, concurrency=500, max_attempts=10)
+    assert problems(great, WIDE) == []
+    assert len(problems(great)) == 3
+
+
+# --- what the account says, and the campaign overrides ---------------------------------------------------------------
+
+
+def test_business_hours_are_the_accounts_unless_the_campaign_overrides_them() -> None:
+    account = AccountRules(business_hours=(OFFICE_HOURS,))
+    assert working_hours(settings(), account) == (OFFICE_HOURS,)
+    assert working_hours(settings(schedule=(EVENINGS,)), account) == (EVENINGS,)
+    assert working_hours(settings(schedule=()), account) == ()
+
+
+def test_so_is_the_compliance_profile() -> None:
+    account = AccountRules(profile="uk")
+    assert a_campaign(account=account).profile == "uk"
+    assert a_campaign(account=account, settings=settings(profile="us")).profile == "us"
+
+
+# --- the status that people see --------------------------------------------------------------------------------------
+
+
+def test_a_running_campaign_is_shown_as_scheduled_while_outside_its_windows() -> None:
+    """ "Scheduled (running but outside the current schedule window)"."""
+    assert shown_status(CampaignStatus.RUNNING, HoldReason.OUTSIDE_SCHEDULE) is CampaignStatus.SCHEDULED
+    assert shown_status(CampaignStatus.RUNNING, "outside_schedule") is CampaignStatus.SCHEDULED
+
+
+@pytest.mark.parametrize("held_by", [None, *sorted(set(HoldReason) - {HoldReason.OUTSIDE_SCHEDULE})])
+def test_whatever_else_holds_it_it_runs(held_by: HoldReason | None) -> None:
+    assert shown_status(CampaignStatus.RUNNING, held_by) is CampaignStatus.RUNNING
+
+
+@pytest.mark.parametrize("status", sorted(set(CampaignStatus) - {CampaignStatus.RUNNING}))
+def test_every_other_status_is_shown_as_it_is(status: CampaignStatus) -> None:
+    assert shown_status(status, HoldReason.OUTSIDE_SCHEDULE) is status

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dialerd.domain.campaigns import CAMPAIGN_TRANSITIONS, CampaignAction, CampaignStatus
 from dialerd.domain.leads import FINAL, IN_FLIGHT, LEAD_TRANSITIONS, LeadEvent, LeadState
 from dialerd.domain.outcomes import Outcome
-from dialerd.domain.retry import next_step
+from dialerd.domain.retry import EndedAttempt, next_step
 from dialerd.domain.transitions import advance
 from dialerd.errors import IllegalTransition
 from tests.factories import NOON, a_lead, settings
@@ -41,8 +41,9 @@ def test_every_event_of_a_lead_can_happen_somewhere() -> None:
     assert {event for moves in LEAD_TRANSITIONS.values() for event in moves} == set(LeadEvent)
 
 
-def test_final_means_done_blocked_abandoned_or_given_up() -> None:
-    assert {LeadState.SUCCESS, LeadState.FAILED, LeadState.BLOCKED, LeadState.ABANDONED} == FINAL
+def test_final_means_done_blocked_abandoned_given_up_or_deleted() -> None:
+    ends = {LeadState.SUCCESS, LeadState.FAILED, LeadState.BLOCKED, LeadState.ABANDONED, LeadState.DELETED}
+    assert ends == FINAL
 
 
 def test_every_lead_that_is_not_final_can_still_become_a_success() -> None:
@@ -50,11 +51,39 @@ def test_every_lead_that_is_not_final_can_still_become_a_success() -> None:
         assert LeadState.SUCCESS in reachable(LEAD_TRANSITIONS, state)
 
 
-@pytest.mark.parametrize(("state", "event"), list(product(sorted(FINAL), LeadEvent)))
-def test_a_final_lead_stays_as_it_is(state: LeadState, event: LeadEvent) -> None:
+BY_HAND = {LeadEvent.RENEWED, LeadEvent.DELETED}
+
+
+@pytest.mark.parametrize(
+    ("state", "event"), list(product(sorted(FINAL), sorted(set(LeadEvent) - BY_HAND - {LeadEvent.JUDGED_ANEW})))
+)
+def test_nothing_that_happens_moves_a_final_lead(state: LeadState, event: LeadEvent) -> None:
     with pytest.raises(IllegalTransition) as refusal:
         advance(LEAD_TRANSITIONS, state, event)
     assert (refusal.value.state, refusal.value.event) == (state, event)
+
+
+def test_of_the_final_leads_only_those_that_a_rule_has_blocked_are_judged_anew() -> None:
+    moved = {state for state in FINAL if LeadEvent.JUDGED_ANEW in LEAD_TRANSITIONS[state]}
+    assert moved == {LeadState.BLOCKED}
+    assert advance(LEAD_TRANSITIONS, LeadState.BLOCKED, LeadEvent.JUDGED_ANEW) is LeadState.RETRY
+
+
+@pytest.mark.parametrize("state", sorted(FINAL - {LeadState.DELETED}))
+def test_a_final_lead_will_not_be_dialed_again_unless_reset(state: LeadState) -> None:
+    assert advance(LEAD_TRANSITIONS, state, LeadEvent.RENEWED) is LeadState.ACTIVE
+
+
+@pytest.mark.parametrize("event", LeadEvent)
+def test_a_deleted_lead_never_comes_back(event: LeadEvent) -> None:
+    with pytest.raises(IllegalTransition):
+        advance(LEAD_TRANSITIONS, LeadState.DELETED, event)
+
+
+@pytest.mark.parametrize(("state", "event"), list(product(sorted(IN_FLIGHT), sorted(BY_HAND))))
+def test_a_lead_that_is_being_called_can_neither_be_reset_nor_deleted(state: LeadState, event: LeadEvent) -> None:
+    with pytest.raises(IllegalTransition):
+        advance(LEAD_TRANSITIONS, state, event)
 
 
 @pytest.mark.parametrize("state", sorted(set(LeadState) - {LeadState.ACTIVE, LeadState.RETRY}))
@@ -76,7 +105,8 @@ def test_a_lead_whose_wait_is_over_is_due_again(state: LeadState) -> None:
 @pytest.mark.parametrize(("state", "outcome", "used"), list(product(sorted(IN_FLIGHT), Outcome, [1, 3])))
 def test_however_a_call_ends_its_lead_leaves_the_line(state: LeadState, outcome: Outcome, used: int) -> None:
     """Law L7: from every state in flight, with attempts left or without."""
-    step = next_step(a_lead(state=state, attempts_used=used), settings(max_attempts=3), outcome, now=NOON)
+    ended = EndedAttempt(number=a_lead().number, outcome=outcome, ended_at=NOON)
+    step = next_step(a_lead(state=state, attempts_used=used), settings(max_attempts=3), ended)
     after = advance(LEAD_TRANSITIONS, state, step.event)
     assert after not in IN_FLIGHT
     assert (step.not_before is not None) or (after not in {LeadState.COOLOFF, LeadState.VOICEMAIL})
@@ -108,9 +138,40 @@ def test_a_cancelled_campaign_cannot_be_resumed(action: CampaignAction) -> None:
         advance(CAMPAIGN_TRANSITIONS, CampaignStatus.CANCELLED, action)
 
 
+@pytest.mark.parametrize("action", [CampaignAction.START, CampaignAction.RESUME])
 @pytest.mark.parametrize("status", [CampaignStatus.PAUSED, CampaignStatus.STOPPED])
-def test_a_paused_or_stopped_campaign_goes_on_when_it_is_started(status: CampaignStatus) -> None:
+def test_a_paused_or_stopped_campaign_goes_on_when_it_is_started_or_resumed(
+    status: CampaignStatus, action: CampaignAction
+) -> None:
+    assert advance(CAMPAIGN_TRANSITIONS, status, action) is CampaignStatus.RUNNING
+
+
+@pytest.mark.parametrize("status", sorted(set(CampaignStatus) - {CampaignStatus.PAUSED, CampaignStatus.STOPPED}))
+def test_only_what_was_interrupted_can_be_resumed(status: CampaignStatus) -> None:
+    with pytest.raises(IllegalTransition):
+        advance(CAMPAIGN_TRANSITIONS, status, CampaignAction.RESUME)
+
+
+def test_a_draft_or_stopped_campaign_can_be_scheduled_and_a_scheduled_one_for_another_time() -> None:
+    allowed = {status for status, moves in CAMPAIGN_TRANSITIONS.items() if CampaignAction.SCHEDULE in moves}
+    assert allowed == {CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.STOPPED}
+    for status in allowed:
+        assert advance(CAMPAIGN_TRANSITIONS, status, CampaignAction.SCHEDULE) is CampaignStatus.SCHEDULED
+
+
+@pytest.mark.parametrize("status", sorted(set(CampaignStatus) - {CampaignStatus.RUNNING, CampaignStatus.CANCELLED}))
+def test_every_campaign_that_is_not_cancelled_can_be_started(status: CampaignStatus) -> None:
+    """Also a completed one, when it has got leads again."""
     assert advance(CAMPAIGN_TRANSITIONS, status, CampaignAction.START) is CampaignStatus.RUNNING
+
+
+def test_what_is_dialing_or_about_to_can_be_stopped() -> None:
+    allowed = {status for status, moves in CAMPAIGN_TRANSITIONS.items() if CampaignAction.STOP in moves}
+    assert allowed == {CampaignStatus.RUNNING, CampaignStatus.PAUSED, CampaignStatus.SCHEDULED}
+
+
+def test_every_action_on_a_campaign_can_happen_somewhere() -> None:
+    assert {action for moves in CAMPAIGN_TRANSITIONS.values() for action in moves} == set(CampaignAction)
 
 
 @pytest.mark.parametrize("status", sorted(set(CampaignStatus) - {CampaignStatus.RUNNING}))

@@ -36,3 +36,9 @@ def test_no_cause_makes_an_unanswered_call_an_answered_one() -> None:
 def test_no_cause_claims_what_only_the_dialer_can_know() -> None:
     """Who stopped a call, or that it never left, is not read from a cause."""
     assert {Outcome.CANCELLED, Outcome.NOT_PLACED}.isdisjoint(OUTCOME_OF_CAUSE.values())
+
+
+def test_a_trunk_that_cannot_carry_calls_is_told_from_a_lead_that_cannot_be_reached() -> None:
+    """The causes of a network in trouble never look like the fault of the lead or of its number."""
+    of_the_network = [2, 3, 27, 34, 38, 41, 42, 44, 102]
+    assert {classify_unanswered(cause) for cause in of_the_network} == {Outcome.CONGESTION}

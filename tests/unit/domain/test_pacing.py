@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialerd.domain.pacing import HOLD_SENTENCES, JITTER_S, Gcra, HoldReason, decide, starting
+from dialerd.domain.pacing import HOLD_SENTENCES, JITTER_S, Gcra, HoldReason, decide, starting, verdicts
 from tests.factories import a_situation
 
 ROUNDING = 1e-6
@@ -132,8 +132,11 @@ def test_a_call_starts_when_every_rule_admits_it() -> None:
     ("change", "reason"),
     [
         ({"running": False}, HoldReason.NOT_RUNNING),
+        ({"opens_in": 0.001}, HoldReason.OUTSIDE_SCHEDULE),
+        ({"opens_in": None}, HoldReason.OUTSIDE_SCHEDULE),
         ({"owns_lease": False}, HoldReason.NO_LEASE),
         ({"asterisk_up": False}, HoldReason.ASTERISK_DOWN),
+        ({"trunk_wait": 5.0}, HoldReason.TRUNK_FAILING),
         ({"queue_known": False}, HoldReason.QUEUE_UNKNOWN),
         ({"callers_waiting": 1}, HoldReason.CALLER_WAITING),
         ({"spare_agent": False}, HoldReason.NO_FREE_AGENT),
@@ -147,20 +150,33 @@ def test_each_rule_holds_by_itself_and_says_so(change: dict[str, object], reason
     assert hold.reason is reason
 
 
-def test_only_the_pace_lets_go_by_time_alone() -> None:
-    paced = decide(a_situation(pace_wait=0.2))
-    assert paced is not None
-    assert paced.retry_in == pytest.approx(0.2)
-    busy = decide(a_situation(spare_agent=False))
-    assert busy is not None
-    assert busy.retry_in is None
+@pytest.mark.parametrize("change", [{"pace_wait": 0.2}, {"opens_in": 0.2}, {"trunk_wait": 0.2}])
+def test_the_pace_the_schedule_and_the_pause_of_a_trunk_let_go_by_time_alone(change: dict[str, float]) -> None:
+    hold = decide(a_situation(**change))
+    assert hold is not None
+    assert hold.retry_in == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("change", [{"spare_agent": False}, {"callers_waiting": 1}, {"in_flight": 10}])
+def test_what_waits_for_people_does_not(change: dict[str, object]) -> None:
+    hold = decide(a_situation(**change))
+    assert hold is not None
+    assert hold.retry_in is None
+
+
+def test_nor_does_a_schedule_that_never_opens_again() -> None:
+    hold = decide(a_situation(opens_in=None))
+    assert hold is not None
+    assert hold.retry_in is None
 
 
 SITUATIONS = [
     a_situation(
         running=running,
+        opens_in=opens_in,
         owns_lease=owns_lease,
         asterisk_up=asterisk_up,
+        trunk_wait=trunk_wait,
         queue_known=queue_known,
         callers_waiting=callers,
         spare_agent=spare_agent,
@@ -171,7 +187,13 @@ SITUATIONS = [
     for running, owns_lease, asterisk_up, queue_known, spare_agent in product([True, False], repeat=5)
     for callers in [0, 1, 3]
     for in_flight, concurrency in product([0, 1, 2, 5], [1, 2])
-    for pace_wait in [0.0, 0.1]
+    for opens_in, trunk_wait, pace_wait in [
+        (0.0, 0.0, 0.0),
+        (0.0, 0.0, 0.1),
+        (0.0, 5.0, 0.0),
+        (9.0, 0.0, 0.0),
+        (None, 5.0, 0.1),
+    ]
 ]
 
 
@@ -185,8 +207,36 @@ def test_in_no_situation_does_a_call_start_that_a_rule_forbids() -> None:
         assert situation.pace_wait == 0
         assert situation.running
         assert situation.owns_lease
+        assert situation.opens_in == 0
         assert situation.asterisk_up
+        assert situation.trunk_wait == 0
         assert situation.queue_known
+
+
+def test_the_explanation_of_a_situation_says_every_rule_and_the_first_that_refuses_is_the_decision() -> None:
+    for situation in SITUATIONS:
+        said = list(verdicts(situation))
+        assert len({verdict.reason for verdict in said}) == len(said) == 10
+        refusals = [verdict.reason for verdict in said if not verdict.allows]
+        hold = decide(situation)
+        assert refusals[:1] == ([hold.reason] if hold else [])
+
+
+def test_inbound_and_agents_come_before_our_own_limits_and_outer_causes_before_those() -> None:
+    """What is said first is what has to be mended first."""
+    order = [verdict.reason for verdict in verdicts(a_situation())]
+    assert order == [
+        HoldReason.NOT_RUNNING,
+        HoldReason.OUTSIDE_SCHEDULE,
+        HoldReason.NO_LEASE,
+        HoldReason.ASTERISK_DOWN,
+        HoldReason.TRUNK_FAILING,
+        HoldReason.QUEUE_UNKNOWN,
+        HoldReason.CALLER_WAITING,
+        HoldReason.NO_FREE_AGENT,
+        HoldReason.CONCURRENCY,
+        HoldReason.PACE,
+    ]
 
 
 def test_whatever_holds_a_campaign_has_a_sentence_for_people() -> None:

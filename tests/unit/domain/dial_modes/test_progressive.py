@@ -134,6 +134,10 @@ def test_a_dial_that_failed_without_a_channel_was_never_placed_if_none_is_heard_
     assert play(call, DialRefused())[0].outcome is Outcome.NOT_PLACED
 
 
+def test_a_dial_that_has_failed_keeps_its_agent_until_it_is_sure_so_that_a_dead_trunk_is_not_flooded() -> None:
+    assert play(a_call(), DialFailed())[0].needs_agent
+
+
 def test_a_failure_that_overtakes_the_news_of_its_channel_is_no_refusal() -> None:
     """Seen at fifty calls a second to busy leads: taken for calls that never left, they were dialed again after five seconds."""
     call, _ = play(a_call(), DialFailed(), ChannelMade(), LeadLeft(cause=17))
