@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import assert_never
 
 from dialerd.domain.accounts import AccountRules, UnknownZone
@@ -84,6 +85,9 @@ class Profile:
     """Beginning of a number (+1305) -> part of a country (US-FL)."""
     rules: tuple[Rule, ...]
 
+    def __hash__(self) -> int:
+        return hash((self.id, self.version))
+
     def demands(self, what: Demand) -> bool:
         return any(rule.binds is what for rule in self.rules)
 
@@ -105,6 +109,9 @@ class Hours:
     rows: tuple[ScheduleRow, ...]
     closed_on: tuple[date, ...] = ()
 
+    def __hash__(self) -> int:
+        return hash((self.rule, self.version))
+
 
 def place_of(profile: Profile, number: str, region: str | None) -> Place:
     """`number` is E.164; `region` is its country. The longest beginning that the profile knows tells the area."""
@@ -118,6 +125,7 @@ def covers(profile: Profile, place: Place) -> bool:
     return ANYWHERE in profile.regions or place.region in profile.regions
 
 
+@lru_cache(maxsize=4096)  # a campaign's leads live in few places
 def hours_for(profile: Profile, place: Place) -> tuple[Hours, ...]:
     """All of them have to be open. None: at any time. A place that is not covered gets hours that never open."""
     if not covers(profile, place):

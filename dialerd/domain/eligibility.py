@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property, lru_cache
 from operator import attrgetter
 
 from dialerd.domain.accounts import AccountRules, UnknownZone
@@ -19,7 +20,7 @@ from dialerd.domain.leads import Lead, LeadEvent
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.phone import NumberKind, PhoneFacts, facts_of
 from dialerd.domain.retry import attempts_allowed, numbers_in_turn
-from dialerd.domain.schedule import OpenHours, next_start, of_day_plan, of_lead_window, of_rows
+from dialerd.domain.schedule import LeadWindow, OpenHours, next_start, of_day_plan, of_lead_window, of_rows
 from dialerd.domain.timezones import is_zone
 
 DAY, WEEK = timedelta(hours=24), timedelta(days=7)
@@ -92,6 +93,10 @@ class Terms:
     """None: the campaign names one that nobody knows, and nothing is dialed."""
     pool: Sequence[PoolNumber] = ()
     queue_number: CallerId | None = None
+
+    @cached_property
+    def caps(self) -> Caps:
+        return strictest(caps(self.profile) if self.profile else None, self.account)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,7 +294,7 @@ def _called_now(number: str, calls: Sequence[RecentCall], now: datetime) -> Verd
 
 def _number_cap(number: str, calls: Sequence[RecentCall], terms: Terms, now: datetime) -> Verdict:
     """The strictest of the account's and the profile's caps, over what every campaign has placed."""
-    limits = _caps(terms)
+    limits = terms.caps
     placed = [call.opened_at for call in calls if call.was_placed]
     until: datetime | None = None
     facts: dict[str, object] = {}
@@ -302,14 +307,10 @@ def _number_cap(number: str, calls: Sequence[RecentCall], terms: Terms, now: dat
     return Verdict(rule=Rule.NUMBER_CAP, allows=until is None, facts=facts, number=number, until=until)
 
 
-def _caps(terms: Terms) -> Caps:
-    return strictest(caps(terms.profile) if terms.profile else None, terms.account)
-
-
 def _lockout(number: str, calls: Sequence[RecentCall], terms: Terms, now: datetime) -> Verdict:
     """A person to whom silence was done is left alone for a while (UK: 72 hours)."""
     abandoned = max((call.opened_at for call in calls if call.outcome is Outcome.ABANDONED), default=None)
-    ends = abandoned + _caps(terms).abandon_lockout if abandoned else None
+    ends = abandoned + terms.caps.abandon_lockout if abandoned else None
     allows = ends is None or ends <= now
     facts = {"abandoned_at": abandoned.isoformat() if abandoned else None}
     return Verdict(rule=Rule.ABANDON_LOCKOUT, allows=allows, facts=facts, number=number, until=None if allows else ends)
@@ -362,19 +363,28 @@ def _opens_again(by_rule: Mapping[Rule, Sequence[OpenHours]], terms: Terms, now:
 
 
 def _hours_by_rule(
-    lead: Lead, terms: Terms, legal: Sequence[Hours], zones: Sequence[str]
-) -> dict[Rule, list[OpenHours]]:
+    lead: Lead, terms: Terms, legal: tuple[Hours, ...], zones: tuple[str, ...]
+) -> dict[Rule, tuple[OpenHours, ...]]:
     """The windows that have to be open, of each rule that the campaign has; without a zone nobody can say which."""
     settings, found = terms.settings, {}
-    if (window := settings.lead_window) is not None:
-        found[Rule.LEAD_WINDOW] = [of_lead_window(window, zone) for zone in zones]
+    if settings.lead_window is not None:
+        found[Rule.LEAD_WINDOW] = _windows_in(settings.lead_window, zones)
     if (plan := settings.day_plan) is not None:
-        found[Rule.DAY_PLAN] = [of_day_plan(plan, zone, created_at=lead.new_since) for zone in zones]
+        found[Rule.DAY_PLAN] = tuple(of_day_plan(plan, zone, created_at=lead.new_since) for zone in zones)
     if legal:
-        found[Rule.LEGAL_HOURS] = [
-            of_rows(hours.rows, zone, closed_on=hours.closed_on) for hours in legal for zone in zones
-        ]
+        found[Rule.LEGAL_HOURS] = _legal_hours_in(legal, zones)
     return found
+
+
+# Leads live in few zones and places, and a number that cannot be placed has dozens of zones.
+@lru_cache(maxsize=4096)
+def _windows_in(window: LeadWindow, zones: tuple[str, ...]) -> tuple[OpenHours, ...]:
+    return tuple(of_lead_window(window, zone) for zone in zones)
+
+
+@lru_cache(maxsize=4096)
+def _legal_hours_in(legal: tuple[Hours, ...], zones: tuple[str, ...]) -> tuple[OpenHours, ...]:
+    return tuple(of_rows(hours.rows, zone, closed_on=hours.closed_on) for hours in legal for zone in zones)
 
 
 def _demands(terms: Terms, what: Demand) -> bool:

@@ -141,7 +141,15 @@ class OpenHours:
     def __post_init__(self) -> None:
         _refuse_unknown(self.zone)
 
-    @property
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Worked out once: it is asked for many times on every dial."""
+        return hash((self.zone, self.recurring, self.planned, self.closed_on))
+
+    @cached_property
     def always(self) -> bool:
         return not self.recurring and self.planned is None
 
@@ -260,12 +268,24 @@ def next_start(all_of: Sequence[OpenHours], *, now: datetime, lasting: timedelta
     `now` itself: a call that rings for `lasting` may start. They may close the moment the ringing ends. None: never again.
     """
     since = naive_utc(now)
-    binding = tuple(hours for hours in all_of if not hours.always)
+    binding = tuple([hours for hours in all_of if not hours.always])
+    open_until = _open_until(binding, since.replace(second=0, microsecond=0))
+    if open_until is not None and since + lasting <= open_until:
+        return now.astimezone(UTC)
     # While all are closed, everybody who asks within the hour gets the same answer.
     start = _first_start(binding, since.replace(minute=0, second=0, microsecond=0), lasting)
     if start is not None and start < since:
         start = _search(binding, since, lasting)
     return None if start is None else start.replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=4096)
+def _open_until(all_of: tuple[OpenHours, ...], minute: datetime) -> datetime | None:
+    """Until when, at least, all stay open that are open in this minute: windows begin and end with one. None: one is closed."""
+    walks = [_Walk(hours, minute, timedelta()) for hours in all_of]
+    if any(walk.first_start(minute) != minute for walk in walks):
+        return None
+    return min((walk.up_to for walk in walks), default=minute + HORIZON)
 
 
 @lru_cache(maxsize=4096)
@@ -295,21 +315,21 @@ class _Walk:
         self._lasting = lasting
         self._horizon = since + HORIZON
         self._stretches = _stretches(hours, since, self._horizon)
-        self._from = self._up_to = since
+        self._from = self.up_to = since
         self.looked_at = 0
 
     def first_start(self, earliest: datetime) -> datetime | None:
         """The first moment from `earliest` on at which it is open and stays so. Never earlier than it was asked for before."""
-        if earliest - self._up_to > _WEEK:  # the others leave out weeks or years: so do we
+        if earliest - self.up_to > _WEEK:  # the others leave out weeks or years: so do we
             self._stretches = _stretches(self._hours, earliest, self._horizon)
         while True:
             start = max(self._from, earliest)
-            if start < self._up_to and start + self._lasting <= self._up_to:
+            if start < self.up_to and start + self._lasting <= self.up_to:
                 return start
             stretch = next(self._stretches, None)
             if stretch is None:
                 return None
-            self._from, self._up_to = stretch
+            self._from, self.up_to = stretch
             self.looked_at += 1
 
 

@@ -211,7 +211,7 @@ def pool_number(values: Sequence[Any], today: date) -> PoolNumber:
         turn=turn,
         type=CallerIdType(type_),
         daily_cap=daily_cap,
-        uses_today=(days or {}).get(today.isoformat(), 0),
+        uses_today=days.get(today.isoformat(), 0) if days else 0,
         resting_until=datetime.fromisoformat(resting_until) if resting_until else None,
     )
 

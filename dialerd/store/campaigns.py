@@ -137,6 +137,8 @@ class CampaignStore:
             row = await _sql.lock_campaign(connection, campaign_id=campaign_id)
             campaign = campaign_of(_found(row, campaign_id))
             status = advance(CAMPAIGN_TRANSITIONS, campaign.status, action)
+            if status is CampaignStatus.SCHEDULED and starts_at is None:
+                raise InvalidCampaign(["start: say at what time the campaign is to start by itself"])
             if status in (CampaignStatus.RUNNING, CampaignStatus.SCHEDULED):
                 await self._raise_unless_startable(connection, campaign)
             return await _move(connection, campaign, status, starts_at)

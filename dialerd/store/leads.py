@@ -153,6 +153,7 @@ class LeadStore:
             duplicates=added["staged"] - added["added"] - renewed["renewed"],
             on_dnc=(*renewed["on_dnc"], *added["on_dnc"]),
         )
+        await _sql.analyze_leads(connection)
         await _note_report(connection, wanted, report)
         return report
 

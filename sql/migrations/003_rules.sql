@@ -155,7 +155,7 @@ CREATE TABLE caller_id_days (
     number     text NOT NULL,
     day        date NOT NULL,
     uses       integer NOT NULL DEFAULT 0,
-    PRIMARY KEY (account_id, number, day)
+    PRIMARY KEY (account_id, day, number)
 );
 
 -- --- What the rules ask for ------------------------------------------------------------------------------------------------
@@ -216,12 +216,14 @@ END $$;
 CREATE FUNCTION caller_id_pool(of_campaign bigint, of_account bigint) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 BEGIN
-    RETURN (SELECT jsonb_agg(jsonb_build_array(caller_ids.id, number, name, uses, turn, type, daily_cap, resting_until,
-                                               (SELECT jsonb_object_agg(day, caller_id_days.uses) FROM caller_id_days
-                                                WHERE caller_id_days.account_id = of_account
-                                                  AND caller_id_days.number = caller_ids.number
-                                                  AND day >= current_date - 1)) ORDER BY caller_ids.id)
-            FROM caller_ids WHERE campaign_id = of_campaign);
+    RETURN (SELECT jsonb_agg(jsonb_build_array(caller_ids.id, number, name, caller_ids.uses, turn, type, daily_cap, resting_until, days)
+                             ORDER BY caller_ids.id)
+            FROM caller_ids LEFT JOIN (
+                SELECT number, jsonb_object_agg(day, uses) AS days FROM caller_id_days
+                WHERE account_id = of_account AND day >= current_date - 1
+                GROUP BY number
+            ) AS lately USING (number)
+            WHERE campaign_id = of_campaign);
 END $$;
 
 -- --- The bell ------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,10 @@ CREATE TEMPORARY TABLE staged_leads (
 -- Nobody else does it for a temporary table, and the plan of what follows depends on its size.
 ANALYZE staged_leads;
 
+-- name: analyze_leads()!
+-- A daemon whose connections know the table as a small one would go on reading all of it: this makes them plan anew.
+ANALYZE leads;
+
 -- name: renew_staged_leads(campaign_id, renewable)^
 -- Leads of the campaign that are staged again, and are in one of these states, begin anew with the staged data. Their history stays.
 -- What is on a do-not-call list is blocked.

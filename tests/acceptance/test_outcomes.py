@@ -90,7 +90,7 @@ async def test_the_main_job_by_the_command_line_alone(desk: Desk, lab: Lab) -> N
     await desk.cli("leads", "import", NAME, file)
     await desk.act("start")
     await desk.until_completed(1)
-    assert await desk.explained() == "all its leads are done"
+    assert await desk.explained() == "nothing of it can be dialed any more"
     exported = await desk.cli("leads", "export", NAME)
     assert [line.rsplit(",", 2)[1] for line in exported.splitlines()[1:]] == ["success", "failed"]
     await desk.until_seen(1, "agent")

@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 
 import asyncpg
+import pytest
 
+from tests.benchmarks.csv_import import write_list
 from tests.integration.cli.conftest import HEADER, Dialerd
 
 THREE = "+12025550101,1,Ada\n+12025550102,5,Ben\n+12025550103,3,Cleo\n"
@@ -21,6 +23,16 @@ def test_the_sample_can_be_imported(dialerd: Dialerd) -> None:
     dialerd.campaign()
     sample = dialerd("leads", "sample").out
     assert "3 leads are added" in dialerd("leads", "import", "Spring", dialerd.file(sample)).out
+
+
+@pytest.mark.timeout(600)
+def test_a_single_upload_may_have_200_000_rows(dialerd: Dialerd, tmp_path: Path) -> None:
+    """ "Up to around 200,000 rows per single upload"."""
+    dialerd.campaign()
+    file = tmp_path / "long.csv"
+    write_list(file, 200_000)
+    assert "200000 leads are added" in dialerd("leads", "import", "Spring", str(file)).out
+    assert states(dialerd) == {"active": 200_000}
 
 
 def test_a_file_with_a_bad_row_is_refused_whole_and_every_flaw_is_told(dialerd: Dialerd) -> None:

@@ -643,6 +643,16 @@ async def test_progress_moves_attempt_and_lead_and_leaves_a_line_for_each_step(s
     assert await facts_of(stores, call) == ["opened", "ringing", "answered", "agent_ringing", "queued", "connected"]
 
 
+async def test_a_lead_is_dialing_then_ringing_then_answered_as_its_call_goes_on(stores: Stores) -> None:
+    """What people see: "dialing: a call is being placed", "ringing: the phone is ringing", "answered: the contact picked up"."""
+    call = await (await stores.a_dialed_campaign()).open()
+    seen = [(await stores.leads.get(call.lead_id)).lead.state]
+    for step in life_of(call)[:2]:
+        await stores.attempts.record_progress(step)
+        seen.append((await stores.leads.get(call.lead_id)).lead.state)
+    assert seen == [LeadState.DIALING, LeadState.RINGING, LeadState.ANSWERED]
+
+
 async def test_news_that_come_late_do_not_move_the_attempt_back(stores: Stores) -> None:
     call = await (await stores.a_dialed_campaign()).open()
     ringing, answered, *_ = life_of(call)

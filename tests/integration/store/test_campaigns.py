@@ -508,3 +508,9 @@ async def test_leads_may_be_uploaded_again_after_completion(stores: Stores) -> N
     await stores.leads.add(dialed.campaign.id, some_leads(2))
     again = await stores.campaigns.act(dialed.campaign.id, CampaignAction.START)
     assert (await stores.campaigns.overview(again.id)).ended_at is None
+
+
+async def test_a_start_at_a_time_has_to_name_the_time(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=1)
+    with pytest.raises(InvalidCampaign, match="at what time"):
+        await stores.campaigns.act(draft.id, CampaignAction.SCHEDULE)

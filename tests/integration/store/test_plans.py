@@ -108,18 +108,21 @@ async def test_what_a_dial_has_to_know_is_found_by_index_even_if_the_tables_were
 
 
 async def test_when_the_next_lead_becomes_due_is_read_off_an_index(crowd: Pool) -> None:
+    await crowd.execute("ANALYZE leads", timeout=60)  # as every upload does
     plan = await explain(crowd, "attempts", "next_due_at", 1)
     (scan,) = [node for node in plan if node.get("Relation Name") == "leads"]
     assert (scan["Index Name"], scan["Actual Rows"]) == ("leads_waiting", 1)
 
 
 async def test_leads_whose_time_has_come_are_found_without_looking_at_the_others(crowd: Pool) -> None:
+    await crowd.execute("ANALYZE leads", timeout=60)
     plan = await explain(crowd, "attempts", "release_waiting", 1, 1000)
     assert "leads_waiting" in indexes_of(plan)
     assert sequential(plan) == set()
 
 
 async def test_leads_that_are_judged_anew_are_found_by_an_index_batch_by_batch(crowd: Pool) -> None:
+    await crowd.execute("ANALYZE leads", timeout=60)
     plan = await explain(crowd, "attempts", "judge_anew", 1, None, 1000)
     assert sequential(plan) == set()
     (inner,) = [node for node in plan if node["Node Type"] == "Limit"]

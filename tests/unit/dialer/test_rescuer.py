@@ -224,6 +224,16 @@ async def test_a_call_that_is_followed_and_whose_end_was_not_seen_is_closed() ->
         assert [call.outcome for call in node.attempts.closed] == [Outcome.UNKNOWN]
 
 
+@pytest.mark.parametrize("since_the_last_look_s", [0.0, EVERY_S / 2, EVERY_S - 0.1])
+async def test_a_call_that_is_stuck_mid_flight_is_cleaned_up_within_a_minute(since_the_last_look_s: float) -> None:
+    """ "A self-healing cleanup resets the contact within a minute so nothing is permanently stuck"."""
+    async with in_the_middle_of_a_call() as node:
+        await pass_time(since_the_last_look_s)
+        node.telephony.channels.clear()
+        await pass_time(60)
+        assert [call.outcome for call in node.attempts.closed] == [Outcome.UNKNOWN]
+
+
 async def test_a_call_that_asterisk_is_slow_to_place_is_not_gone() -> None:
     async with in_the_middle_of_a_call() as node:
         await node.tell(LeadLeft(cause=17))
