@@ -46,8 +46,11 @@ async def test_a_database_that_goes_away_is_unavailable(postgres_server: str, mi
 
 
 async def test_a_connection_that_is_cut_is_replaced(stores: Stores) -> None:
+    cut = asyncio.Event()
     async with stores.pool.acquire() as one, stores.pool.acquire() as other:
+        other.add_termination_listener(lambda _: cut.set())
         await one.execute("SELECT pg_terminate_backend($1)", other.get_server_pid())
+        await cut.wait()
     assert [await stores.campaigns.list() for _ in range(3)] == [[], [], []]
 
 
