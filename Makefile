@@ -25,7 +25,7 @@ help: ## List the commands
 setup: $(READY) ## Make the virtual environment and install everything the lock names (a second run costs nothing)
 
 .PHONY: demo
-demo: $(READY) ## Dial the sample list through a real Asterisk, judged by the carrier's records (SUMMARY=file.json: numbers too)
+demo: $(READY) ## Dial the sample list through a real Asterisk, judged by the carrier's records (MODE=progressive|preview|agent-first|menu)
 	$(BIN)/python docker/demo.py
 
 # Tests of TLS make their certificates with it; a bare Debian may not have it.

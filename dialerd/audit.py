@@ -24,6 +24,9 @@ from typing import TypeVar
 from dialerd.privacy import mask_number
 
 HELD = "held"
+ON_LINE = "on_line"
+WITHOUT_AN_AGENT = frozenset({"voicemail", "menu_choice", "menu_left", "opted_out"})
+"""Outcomes of a call that was answered, of which the far end cannot tell more than that no agent talked."""
 TOLD = 3
 """So many violations of a law are told in full."""
 
@@ -86,6 +89,9 @@ class Rules:
     allowed: tuple[Span, ...]
     imported: int
     """Leads that the uploads reported as added."""
+    agents_wanted: str = "one_each"
+    """What a call needs of agents: `one_each` free one, `any` free one however many calls are on their way, one who is `on_line`
+    before the lead is dialed, or `none` (a voice menu)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +116,8 @@ class AttemptRow:
     answered_at: datetime | None
     ended_at: datetime | None
     outcome: str | None
+    disposition: str | None = None
+    """What the agent said of it: the lead's state follows that, and no longer the outcome alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +219,10 @@ def _sentence(violations: list[Violation]) -> str:
 
 
 def longest_journey(evidence: Evidence) -> timedelta:
-    """The most that an INVITE came after its row: the tolerance to judge with, where it is more than the usual."""
+    """The most that an INVITE came after its row: the tolerance to judge with, where it is more than the usual. Where an agent is
+    rung in between, it tells nothing."""
+    if evidence.rules.agents_wanted == ON_LINE:
+        return timedelta()
     pairs, _ = _Case(evidence).matched
     return max((call.invite - attempt.opened_at for attempt, calls in pairs for call in calls[:1]), default=timedelta())
 
@@ -380,17 +391,37 @@ def _within(moment: datetime, span: Span, news: timedelta) -> bool:
 
 def _inbound_first(case: _Case) -> Iterator[Violation]:
     """To a call that certainly has no answer yet, an agent is promised: he is not free for another."""
+    if case.rules.agents_wanted == "none":
+        return
     echo = case.tolerances.echo
     unanswered = _open_at_each(case.invites, lambda call: min(call.end - echo, call.answer or call.end))
     for call, promised in zip(case.invites, unanswered, strict=True):
         where = f"INVITE to {_masked(call.dialed)} at {_time(call.invite)}"
-        free = _free_agents(case, call.invite)
         if any(_waited(case, call.invite, wait) for wait in case.waits):
             yield _at(call, f"{where} while a caller waited in {case.rules.queue}")
-        elif not free:
-            yield _at(call, f"{where} while no agent was free")
-        elif promised > free:
-            yield _at(call, f"{where} as one of {promised} unanswered calls for {free} free agents")
+        elif case.rules.agents_wanted == ON_LINE:
+            yield from _agents_on_line(case, call, where, promised)
+        else:
+            yield from _agents_free(case, call, where, promised)
+
+
+def _agents_free(case: _Case, call: FarEndCall, where: str, promised: int) -> Iterator[Violation]:
+    free = _free_agents(case, call.invite)
+    if not free:
+        yield _at(call, f"{where} while no agent was free")
+    elif promised > free and case.rules.agents_wanted == "one_each":
+        yield _at(call, f"{where} as one of {promised} unanswered calls for {free} free agents")
+
+
+def _agents_on_line(case: _Case, call: FarEndCall, where: str, promised: int) -> Iterator[Violation]:
+    """An agent who hung up a moment ago was still there when it was decided."""
+    since = call.invite - case.tolerances.news
+    waiting = sum(
+        any(leg.answer and leg.answer <= call.invite and since <= leg.end for leg in case.agent_legs.get(agent, []))
+        for agent in case.rules.agents
+    )
+    if promised > waiting:
+        yield _at(call, f"{where} as one of {promised} unanswered calls with {waiting} agents on the line")
 
 
 def _waited(case: _Case, moment: datetime, wait: tuple[datetime, datetime]) -> bool:
@@ -531,7 +562,9 @@ def _state(case: _Case, lead: LeadRow) -> Iterator[Violation]:
         yield Violation(at=None, what=f"{_masked(lead.number)} is still {lead.state}")
     elif lead.state not in AT_REST:
         yield Violation(at=None, what=f"{_masked(lead.number)} is in no known state ({lead.state})")
-    if (lead.state == "success") != ("connected" in outcomes[-1:]):
+    attempts = case.attempts_of.get(lead.id, [])
+    disposed = bool(attempts) and attempts[-1].disposition is not None
+    if not disposed and (lead.state == "success") != bool({"connected", "menu_choice"} & set(outcomes[-1:])):
         last = outcomes[-1] if outcomes else "none"
         yield Violation(at=None, what=f"{_masked(lead.number)} is {lead.state}, but its last outcome is {last}")
     listed = {_digits(entry.number) for entry in case.dnc}
@@ -550,7 +583,8 @@ def _agrees(case: _Case, attempt: AttemptRow, call: FarEndCall) -> Iterator[Viol
         said, seen = ("no answer", "an answer") if call.answer else ("an answer", "no answer")
         yield _at(call, f"{case.name(attempt)} has {said}, and the far end saw {seen} (INVITE {_time(call.invite)})")
     possible = _possible(case, call)
-    if not unseen and possible and attempt.outcome not in possible:
+    outcome = "hung_up" if attempt.outcome in WITHOUT_AN_AGENT else attempt.outcome
+    if not unseen and possible and outcome not in possible:
         seen = " or ".join(sorted(possible))
         yield _at(
             call,
@@ -576,8 +610,11 @@ def _crossed(case: _Case, call: FarEndCall) -> bool:
 
 
 def _talk(case: _Case, call: FarEndCall) -> timedelta | None:
-    """How long an agent who saw this lead's number was on the phone with it; None without one."""
+    """How long an agent who saw this lead's number was on the phone with it; None without one. An agent who was there first, and
+    stayed for several leads, saw the number of the first of them."""
     legs = case.agent_legs_for.get(_digits(call.dialed), [])
+    if case.rules.agents_wanted == ON_LINE:
+        legs = [leg for each in case.agent_legs_for.values() for leg in each]
     overlaps = [
         min(leg.end, call.end) - max(leg.answer, call.answer)
         for leg in legs

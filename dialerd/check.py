@@ -7,24 +7,31 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from http import HTTPStatus
+from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from dialerd.asterisk import variables
 from dialerd.asterisk.ami import Ami, AmiItem, AmiLinkUp, AmiRefused
 from dialerd.compliance import profiles
 from dialerd.daemon import ami_settings
-from dialerd.domain.campaigns import Campaign, CampaignStatus
-from dialerd.domain.compliance import Profile, contradictions
-from dialerd.errors import AsteriskUnavailable, DialerdError, SettingsError
+from dialerd.domain.calls import NoAgent
+from dialerd.domain.campaigns import Campaign, CampaignStatus, Target
+from dialerd.domain.compliance import Demand, Profile, contradictions
+from dialerd.domain.menus import VoiceMenu
+from dialerd.errors import AsteriskUnavailable, DialerdError, NotFound, SettingsError
 from dialerd.settings import AriSettings, Settings
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.embedded import database
+from dialerd.store.menus import MenuStore
 from dialerd.store.nodes import NodeStore
 from dialerd.store.pool import Pool, connect
 from dialerd.store.schema import missing_migrations
+from dialerd.tls import trusting
 
 PATIENCE_S = 8.0
 MOST_CLOCK_DIFFERENCE = timedelta(seconds=5)
@@ -32,6 +39,11 @@ MOST_CLOCK_DIFFERENCE = timedelta(seconds=5)
 
 TOO_MUCH = {"Command": "command", "GetConfig": "config", "ModuleLoad": "system"}
 """Actions that betray a class of permissions by which one could take over the PBX."""
+NEEDED = {"DBGetTree": "reporting"}
+"""Actions, and their class, without which dialerd dials, but misses who opted out by key while it was away. Those without
+which it does not dial the login itself has proved."""
+OWN_MESSAGE = "dialerd/nobody-free"
+"""What asterisk-config/extensions_dialerd.conf plays where dialer.message_sound names nothing else."""
 
 # The first release of each branch in which a manager user cannot write files by functions (CVE-2024-42365).
 _SAFE_SINCE = {18: (24, 2), 20: (9, 2), 21: (4, 2)}
@@ -51,22 +63,40 @@ class Verdict:
     says: str
 
 
+@dataclass(kw_only=True)
+class _Site:
+    """What the database says, as far as it could be asked."""
+
+    campaigns: list[Campaign] = field(default_factory=list)
+    """Those that are not over."""
+    menus: dict[int, VoiceMenu | None] = field(default_factory=dict)
+    """By campaign, of those that lead to one. None: there is no such menu."""
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+
+    @property
+    def dialed(self) -> list[Campaign]:
+        return [campaign for campaign in self.campaigns if campaign.status in _DIALED]
+
+
 async def check(settings: Settings) -> AsyncIterator[Verdict]:
     """One thing after the other, as soon as it is known. What stands on something that failed is not looked at."""
-    campaigns: list[Campaign] = []
-    async for verdict in _look_at_database(settings, campaigns):
+    site = _Site()
+    async for verdict in _look_at_database(settings, site):
         yield verdict
-    yield _look_at_profiles(settings, campaigns)
-    async for verdict in _look_at_manager(settings, {campaign.settings.queue for campaign in campaigns}):
+    yield _look_at_profiles(settings, site)
+    if site.menus:
+        yield _judge_menus(site)
+    async for verdict in _look_at_manager(settings, {campaign.settings.queue for campaign in site.campaigns} - {""}):
         yield verdict
-    yield await _look_at_rest(settings.ari)
+    async for verdict in _look_at_rest(settings, site):
+        yield verdict
 
 
 # --- the database -----------------------------------------------------------------------------------------------------
 
 
-async def _look_at_database(settings: Settings, campaigns: list[Campaign]) -> AsyncIterator[Verdict]:
-    """Puts the campaigns that are not over into `campaigns`."""
+async def _look_at_database(settings: Settings, site: _Site) -> AsyncIterator[Verdict]:
+    """Puts what it finds into `site`."""
     which = "its own" if settings.database.dsn is None else "as configured"
     try:
         async with database(settings.database) as dsn, _connected(dsn) as pool:
@@ -75,7 +105,7 @@ async def _look_at_database(settings: Settings, campaigns: list[Campaign]) -> As
             yield _judge_schema(missing)
             yield _judge_clock(await NodeStore(pool).clock_difference())
             if not missing:
-                campaigns += await _campaigns(pool)
+                await _take_campaigns(pool, site)
     except DialerdError as trouble:
         yield Verdict(what="database", ok=False, says=f"{trouble}; look at database.dsn, or whether Postgres runs")
 
@@ -101,19 +131,32 @@ def _judge_clock(difference: timedelta) -> Verdict:
     return Verdict(what="clock", ok=False, says=f"{apart}: set both by NTP")
 
 
-async def _campaigns(pool: Pool) -> Sequence[Campaign]:
-    overviews = await CampaignStore(pool, {}).list()
-    return [one.campaign for one in overviews if one.campaign.status not in _DONE]
+async def _take_campaigns(pool: Pool, site: _Site) -> None:
+    for overview in await CampaignStore(pool, {}).list():
+        campaign = overview.campaign
+        if campaign.status in _DONE:
+            continue
+        site.campaigns.append(campaign)
+        if campaign.settings.target is Target.MENU:
+            site.menus[campaign.id] = await _menu(pool, campaign.settings.menu, overview.account)
+
+
+async def _menu(pool: Pool, name: str, account: str) -> VoiceMenu | None:
+    try:
+        return await MenuStore(pool).get(name, account)
+    except NotFound:
+        return None
 
 
 # --- what campaigns ask for -------------------------------------------------------------------------------------------
 
 
-def _look_at_profiles(settings: Settings, campaigns: Sequence[Campaign]) -> Verdict:
+def _look_at_profiles(settings: Settings, site: _Site) -> Verdict:
     try:
-        return _judge_profiles(campaigns, profiles(settings.compliance.profile_file))
+        site.profiles = profiles(settings.compliance.profile_file)
     except SettingsError as trouble:
         return Verdict(what="compliance profiles", ok=False, says=str(trouble))
+    return _judge_profiles(site.campaigns, site.profiles)
 
 
 def _judge_profiles(campaigns: Sequence[Campaign], known: Mapping[str, Profile]) -> Verdict:
@@ -132,6 +175,16 @@ def _profile_trouble(campaign: Campaign, known: Mapping[str, Profile]) -> str:
         )
     against = contradictions(profile, campaign.settings, campaign.account) if campaign.status in _DIALED else ()
     return f"{name} is not as {profile.id} demands: {', '.join(against)}" if against else ""
+
+
+def _judge_menus(site: _Site) -> Verdict:
+    wrong = [
+        f"{campaign.settings.name} leads to {campaign.settings.menu}, which there is not: import it by `dialerd menu import`"
+        for campaign in site.campaigns
+        if site.menus.get(campaign.id, ...) is None
+    ]
+    names = sorted({menu.name for menu in site.menus.values() if menu})
+    return Verdict(what="voice menus", ok=not wrong, says="; ".join(wrong) or f"{', '.join(names)} known")
 
 
 # --- Asterisk's manager interface -------------------------------------------------------------------------------------
@@ -173,7 +226,9 @@ async def _logged_in(settings: Settings) -> AsyncIterator[tuple[Ami, Collection[
 
 
 def _judge_permissions(allowed: Collection[str]) -> Verdict:
-    """That the needed ones are there the login itself has proved."""
+    if missing := [f"{action} (class {group})" for action, group in NEEDED.items() if action not in allowed]:
+        says = f"the user may not run {', '.join(missing)}: give it the class in manager.conf, by write"
+        return Verdict(what="AMI permissions", ok=False, says=says)
     classes = sorted({group for action, group in TOO_MUCH.items() if action in allowed})
     if not classes:
         return Verdict(what="AMI permissions", ok=True, says="what dialing needs, and no more")
@@ -218,29 +273,111 @@ async def _look_for_queues(manager: Ami, bound: Collection[str]) -> Verdict:
 # --- Asterisk's REST interface ----------------------------------------------------------------------------------------
 
 
-async def _look_at_rest(ari: AriSettings) -> Verdict:
-    """To hang up a channel that cannot exist is harmless, and tells a user who may only read from one who may write."""
+class _Rest:
+    """Single requests to the REST interface, without the Stasis application."""
+
+    def __init__(self, http: aiohttp.ClientSession, base_url: str) -> None:
+        self._http = http
+        self._base_url = base_url
+
+    async def ask(self, method: str, *path: str) -> tuple[int, str]:
+        """Status and text of the answer. Raises AsteriskUnavailable."""
+        # A name with a slash in it is one step of the path: Asterisk wants the slash encoded.
+        steps = "/".join(quote(step, safe="") for step in path)
+        try:
+            async with self._http.request(method, URL(f"{self._base_url}/ari/{steps}", encoded=True)) as answer:
+                return answer.status, await answer.text()
+        except (aiohttp.ClientError, TimeoutError, OSError) as failure:
+            why = str(failure) or type(failure).__name__
+            raise AsteriskUnavailable(
+                f"{self._base_url} cannot be reached ({why}): look at http.conf and ari.base_url"
+            ) from None
+
+
+@asynccontextmanager
+async def _rest(ari: AriSettings) -> AsyncIterator[_Rest]:
+    """Raises SettingsError where the certificates cannot be used."""
     auth = {"Authorization": aiohttp.encode_basic_auth(ari.user, ari.password.get_secret_value())}
+    connector = aiohttp.TCPConnector(ssl=trusting(ari.tls_ca) if ari.tls_ca else True)
     timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
+    async with aiohttp.ClientSession(headers=auth, timeout=timeout, connector=connector) as http:
+        yield _Rest(http, ari.base_url)
+
+
+async def _look_at_rest(settings: Settings, site: _Site) -> AsyncIterator[Verdict]:
     try:
-        async with (
-            aiohttp.ClientSession(headers=auth, timeout=timeout) as http,
-            http.delete(f"{ari.base_url}/ari/channels/dialerd-check") as answer,
-        ):
-            return _judge_rest(answer.status, ari)
-    except (aiohttp.ClientError, TimeoutError, OSError) as failure:
-        says = f"{ari.base_url} cannot be reached ({str(failure) or type(failure).__name__}): look at http.conf and ari.base_url"
-        return Verdict(what="ARI", ok=False, says=says)
+        async with _rest(settings.ari) as rest:
+            # To hang up a channel that cannot exist is harmless, and tells a user who may only read from one who may write.
+            login = _judge_rest((await rest.ask("DELETE", "channels", "dialerd-check"))[0], settings.ari)
+            yield login
+            if login.ok:
+                yield _judge_recordings(*await rest.ask("GET", "recordings", "stored", "dialerd-check"))
+                wanted = _sounds_wanted(settings, site)
+                yield _judge_sounds(wanted, {sound: await _has_sound(rest, sound) for sound in sorted(wanted)})
+    except DialerdError as trouble:
+        yield Verdict(what="ARI", ok=False, says=str(trouble))
 
 
 def _judge_rest(status: int, ari: AriSettings) -> Verdict:
-    if status == 404:
+    if status == HTTPStatus.NOT_FOUND:
         return Verdict(what="ARI", ok=True, says=f"logged in as {ari.user} at {ari.base_url}")
+    return Verdict(what="ARI", ok=False, says=_why_refused(status))
+
+
+def _why_refused(status: int) -> str:
     reasons = {
         401: "the user or the password is wrong: look at ari.conf and the ari settings",
-        403: f"the user {ari.user} may only read: set read_only = no in ari.conf",
+        403: "the user may only read: set read_only = no in ari.conf",
         503: "Asterisk has not finished to start: try again",
     }
-    return Verdict(
-        what="ARI", ok=False, says=reasons.get(status, f"answered {status}: is this Asterisk's HTTP server?")
+    return reasons.get(status, f"answered {status}: is this Asterisk's HTTP server?")
+
+
+def _judge_recordings(status: int, answer: str) -> Verdict:
+    """Of a recording that cannot exist. Without its module Asterisk does not know what a recording is."""
+    readable = status == HTTPStatus.NOT_FOUND and "Recording not found" in answer
+    says = "can be read" if readable else f"cannot be read (answered {status}): load res_ari_recordings"
+    return Verdict(what="recordings", ok=readable, says=says)
+
+
+async def _has_sound(rest: _Rest, sound: str) -> bool:
+    """Raises AsteriskUnavailable where that cannot be said."""
+    status, answer = await rest.ask("GET", "sounds", sound)
+    if status == HTTPStatus.OK:
+        return True
+    if status == HTTPStatus.NOT_FOUND and "Sound not found" in answer:
+        return False
+    without_module = status == HTTPStatus.NOT_FOUND
+    raise AsteriskUnavailable(
+        "Asterisk cannot tell its sounds: load res_ari_sounds" if without_module else f"ARI: {_why_refused(status)}"
     )
+
+
+async def sounds_on_pbx(ari: AriSettings, names: Sequence[str]) -> dict[str, bool]:
+    """Whether Asterisk has them. Raises AsteriskUnavailable, SettingsError."""
+    async with _rest(ari) as rest:
+        return {name: await _has_sound(rest, name) for name in names}
+
+
+def _sounds_wanted(settings: Settings, site: _Site) -> dict[str, set[str]]:
+    """Every sound that a call of a running or scheduled campaign may play, and the campaigns that want it."""
+    wanted: dict[str, set[str]] = {}
+    for campaign in site.dialed:
+        said = campaign.settings
+        sounds = {said.greeting, said.agent_announcement} - {""}
+        if (menu := site.menus.get(campaign.id)) is not None:
+            sounds |= menu.sounds
+        profile = site.profiles.get(campaign.profile)
+        if said.no_agent is not NoAgent.QUEUE or (profile and profile.demands(Demand.SAFE_HARBOUR)):
+            sounds.add(settings.dialer.message_sound or OWN_MESSAGE)
+        for sound in sounds:
+            wanted.setdefault(sound, set()).add(said.name)
+    return wanted
+
+
+def _judge_sounds(wanted: Mapping[str, Collection[str]], present: Mapping[str, bool]) -> Verdict:
+    missing = [f"{sound} ({', '.join(sorted(wanted[sound]))})" for sound, there in present.items() if not there]
+    if missing:
+        says = f"Asterisk does not have {', '.join(missing)}: put them into its folder of sounds, or edit the campaign"
+        return Verdict(what="sounds", ok=False, says=says)
+    return Verdict(what="sounds", ok=True, says=f"{', '.join(present) or 'none'} needed, and there")

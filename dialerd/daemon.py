@@ -18,12 +18,17 @@ from dialerd.asterisk.queue_monitor import QueueMonitor
 from dialerd.asterisk.telephony import Telephony, TrunkSettings
 from dialerd.clock import SYSTEM_CLOCK
 from dialerd.compliance import profiles as load_profiles
+from dialerd.dialer.archivist import Archivist
 from dialerd.dialer.call_tracker import CallTracker
-from dialerd.dialer.campaign_runner import RunnerParts
+from dialerd.dialer.card_desk import CardDesk
 from dialerd.dialer.pacer import Pacer
 from dialerd.dialer.rescuer import Rescuer
+from dialerd.dialer.runner_parts import RunnerParts
+from dialerd.dialer.sound_watch import SoundWatch
 from dialerd.dialer.supervisor import Supervisor
 from dialerd.dialer.trunk import Trunk
+from dialerd.domain.calls import CallEvent, KeptAgent
+from dialerd.domain.offers import Offer
 from dialerd.errors import DialerdError
 from dialerd.metrics import Metrics
 from dialerd.settings import Settings
@@ -33,7 +38,10 @@ from dialerd.store.campaigns import CampaignStore
 from dialerd.store.embedded import database
 from dialerd.store.migrate import migrate
 from dialerd.store.nodes import NodeStore
+from dialerd.store.offers import OfferStore
 from dialerd.store.pool import Pool, connect, listen
+from dialerd.store.recordings import RecordingStore
+from dialerd.store.sounds import SoundStore
 
 log = structlog.get_logger(__name__)
 
@@ -81,13 +89,29 @@ class _Daemon:
         self.queues = QueueMonitor(now=clock.monotonic)
         self.telephony = Telephony(self.ami, self.ari, self.reader, app=settings.ari.app, trunk=_trunk(settings))
         trunk = Trunk(clock)
+        pacer = Pacer(node_calls_per_second=settings.trunk.max_calls_per_second, now=clock.monotonic())
+        offers = OfferStore(pool, profiles)
+        self.cards = CardDesk(
+            offers=offers,
+            queues=self.queues,
+            clock=clock,
+            publish=self.metrics.observe,
+            node=node,
+            on_answer=self._card_answered,
+            on_accept=self._card_accepted,
+            on_change=self._calls_changed,
+        )
         self.tracker = CallTracker(
             attempts=self.attempts,
+            cards=self.cards,
             telephony=self.telephony,
+            queues=self.queues,
             clock=clock,
             publish=self.metrics.observe,
             trunk=trunk,
+            pacer=pacer,
             on_change=self._calls_changed,
+            on_kept=self._agent_kept,
             tasks=tasks,
         )
         self.rescuer = Rescuer(
@@ -103,10 +127,13 @@ class _Daemon:
         parts = RunnerParts(
             campaigns=self.campaigns,
             attempts=self.attempts,
+            offers=offers,
+            cards=self.cards,
             queues=self.queues,
+            telephony=self.telephony,
             tracker=self.tracker,
             trunk=trunk,
-            pacer=Pacer(node_calls_per_second=settings.trunk.max_calls_per_second, now=clock.monotonic()),
+            pacer=pacer,
             clock=clock,
             publish=self.metrics.observe,
             node=node,
@@ -114,6 +141,16 @@ class _Daemon:
             asterisk_ready=self._asterisk_ready,
         )
         self.supervisor = Supervisor(campaigns=self.campaigns, tracker=self.tracker, parts=parts, tasks=tasks)
+        self.archivist = Archivist(
+            recordings=RecordingStore(pool),
+            telephony=self.telephony,
+            clock=clock,
+            publish=self.metrics.observe,
+            node=node,
+            keep_for=settings.recordings.keep_for,
+            look_after=settings.recordings.look_after,
+        )
+        self.sounds = SoundWatch(sounds=SoundStore(pool), telephony=self.telephony)
         self.listener = Listener(
             ami=self.ami,
             reader=self.reader,
@@ -134,7 +171,10 @@ class _Daemon:
         self._forever("ari-news", self.listener.listen_to_ari(self.ari_news))
         self._forever("queue-resync", self.listener.resync_queues(resync_s))
         self._forever("rescuer", self.rescuer.run())
-        self._forever("bell", listen(self._dsn, self.supervisor.ring))
+        self._forever("cards", self.cards.run())
+        self._forever("recordings", self.archivist.run())
+        self._forever("sounds", self.sounds.run())
+        self._forever("bell", listen(self._dsn, self._ring))
         self._forever("heartbeat", self._heartbeat(node))
         self._forever("partitions", self._keep_partitions_ahead())
         self._forever(
@@ -176,6 +216,21 @@ class _Daemon:
 
     def _calls_changed(self) -> None:
         self.supervisor.wake_all()
+
+    def _ring(self) -> None:
+        self.supervisor.ring()
+        self.cards.ring()
+        self.sounds.ring()
+
+    def _card_answered(self, offer: Offer, event: CallEvent) -> None:
+        if offer.attempt_id is not None:
+            self.tracker.feed(offer.attempt_id, event)
+
+    def _card_accepted(self, offer: Offer) -> None:
+        self.supervisor.accept(offer)
+
+    def _agent_kept(self, agent: KeptAgent) -> None:
+        self.supervisor.keep(agent)
 
     def _call_news(self, news: CallNews) -> None:
         self.tracker.feed(news.attempt, news.event)

@@ -92,6 +92,26 @@ class StartRefused(DialerdError):
         self.reasons = tuple(reasons)
 
 
+class InvalidMenu(DialerdError):
+    """The voice menu cannot be used; nothing was stored. `problems` are sentences, one for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("the voice menu cannot be used: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class InvalidDisposition(DialerdError):
+    """What the agent says of the call cannot be written down; nothing was changed."""
+
+
+class OfferClosed(DialerdError):
+    """The card lies before this agent no more: its time is over, or the call has ended."""
+
+
+class LegGone(DialerdError):
+    """That leg has hung up."""
+
+
 class LeadsClosed(DialerdError):
     """The leads of this campaign cannot be changed in its present status."""
 

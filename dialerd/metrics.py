@@ -3,7 +3,7 @@
 | series | labels | says |
 |---|---|---|
 | dialerd_calls_placed_total | campaign, dial_mode | calls handed to Asterisk |
-| dialerd_calls_ended_total | campaign, dial_mode, outcome | ended calls; connected, abandoned, hung_up: answered |
+| dialerd_calls_ended_total | campaign, dial_mode, outcome | ended calls; domain/outcomes.py says which of them were answered |
 | dialerd_calls_in_flight | campaign, state | calls now, by where they are |
 | dialerd_calls_rescued_total | result | found by a look at Asterisk: adopted, or lost (their end was not seen) |
 | dialerd_leads_passed_over_total | campaign, rule | leads that a rule stopped at the moment of dialing; rule dnc: do-not-call blocks |
@@ -14,6 +14,17 @@
 | dialerd_answer_to_connected_seconds | campaign | from the lead's answer to the talk |
 | dialerd_ring_seconds | campaign | how long the leads' phones rang, answered or not |
 | dialerd_talk_seconds | campaign | how long leads and agents talked |
+| dialerd_agent_held_seconds | campaign | how long agents waited on the line for a lead to answer |
+| dialerd_cards_answered_total | campaign, answer | cards before agents: accepted, skipped, lapsed, withdrawn |
+| dialerd_menu_results_total | campaign, result | what leads chose in the voice menu; beyond 50 results: other |
+| dialerd_answers_heard_total | campaign, by | what the machine detection made of answers: human, machine, not_sure |
+| dialerd_abandonment_answered | campaign | calls that a person answered in the present period of the abandonment rate |
+| dialerd_abandonment_in_time | campaign | of them: an agent was there in time |
+| dialerd_abandonment_abandoned | campaign | of them: abandoned |
+| dialerd_abandonment_rate | campaign | abandoned for each answered; 0.03 is 3 % |
+| dialerd_abandonment_cap | campaign | most that the rate may be; missing where there is no cap |
+| dialerd_abandonment_latched | campaign | 1 from when the cap is reached until the rate is well below it |
+| dialerd_recordings_total | result | recordings that Asterisk was asked for: stored, missing |
 | dialerd_queue_callers_waiting | queue | callers in the bound queue |
 | dialerd_queue_agents | queue | agents of the bound queue, logged in or not |
 | dialerd_queue_agents_free | queue | those who could take a call now |
@@ -40,6 +51,8 @@ from prometheus_client.registry import Collector
 
 from dialerd import __version__
 from dialerd.domain.activity import (
+    AbandonmentCounted,
+    AgentHeld,
     AgentRinging,
     CallConnected,
     CallEnded,
@@ -47,9 +60,11 @@ from dialerd.domain.activity import (
     CallsRescued,
     CampaignClosed,
     CampaignHeld,
+    CardAnswered,
     Fact,
     LeadPassedOver,
     LeadsHeld,
+    RecordingLookedAt,
 )
 from dialerd.domain.calls import AttemptState, Call
 from dialerd.domain.pacing import HoldReason
@@ -61,7 +76,20 @@ PATIENCE = (0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.
 RINGING = (2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 45.0, 60.0, 120.0)
 TALKING = (5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0)
 
+MAX_MENU_RESULTS = 50
+"""Results of voice menus are chosen freely, and each is a series: a campaign's further ones are counted as OTHER."""
+OTHER = "other"
+
 _FAULTS = ("malformed", "overflows", "orphan_replies")
+_ABANDONMENT = {
+    "answered": "Calls that a person answered in the present period",
+    "in_time": "Of them: an agent was there in time",
+    "abandoned": "Of them: abandoned",
+    "rate": "Abandoned calls for each answered one",
+    "cap": "Most that the rate may be",
+    "latched": "Whether the cap holds the campaign back",
+}
+"""The series dialerd_abandonment_*, each named as what it shows of AbandonmentCounted."""
 
 
 class Metrics:
@@ -91,6 +119,17 @@ class Metrics:
         }
         self._ring = self._histogram("ring_seconds", "How long leads' phones rang", RINGING, "campaign")
         self._talk = self._histogram("talk_seconds", "How long leads and agents talked", TALKING, "campaign")
+        self._held_agents = self._histogram(
+            "agent_held_seconds", "How long agents waited on the line for a lead", PATIENCE, "campaign"
+        )
+        self._cards = self._counter("cards_answered", "Cards before agents, by their end", "campaign", "answer")
+        self._menu_results = self._counter("menu_results", "What leads chose in the voice menu", "campaign", "result")
+        self._results_of: dict[int, set[str]] = {}
+        self._heard = self._counter("answers_heard", "What the machine detection made of answers", "campaign", "by")
+        self._recordings = self._counter("recordings", "Recordings that Asterisk was asked for", "result")
+        self._abandonment = {
+            name: self._gauge(f"abandonment_{name}", says, "campaign") for name, says in _ABANDONMENT.items()
+        }
         self._gauge("build_info", "The version that runs", "version").labels(__version__).set(1)
 
     def watch_link(self, link: str, *, is_up: Callable[[], bool], counters: Callable[[], Mapping[str, int]]) -> None:
@@ -117,17 +156,32 @@ class Metrics:
                 self._waits[type(fact)].labels(fact.campaign_id).observe(fact.after_answer_s)
             case CallEnded():
                 self._count_ended(fact)
+            case AgentHeld():
+                self._held_agents.labels(fact.campaign_id).observe(fact.waited_s)
+            case CardAnswered():
+                self._cards.labels(fact.campaign_id, fact.answer).inc()
+            case RecordingLookedAt():
+                self._recordings.labels("stored" if fact.stored else "missing").inc()
+            case CallsRescued():
+                self._rescued.labels("adopted").inc(fact.adopted)
+                self._rescued.labels("lost").inc(fact.lost)
+            case _:
+                self._observe_campaign(fact)
+
+    def _observe_campaign(
+        self, fact: LeadPassedOver | LeadsHeld | CampaignHeld | AbandonmentCounted | CampaignClosed
+    ) -> None:
+        match fact:
             case LeadPassedOver():
                 self._passed.labels(fact.campaign_id, fact.rule).inc()
             case LeadsHeld():
                 self._show_held_leads(fact)
             case CampaignHeld():
                 self._show_hold(fact)
+            case AbandonmentCounted():
+                self._show_abandonment(fact)
             case CampaignClosed():
                 self._forget(fact.campaign_id)
-            case CallsRescued():
-                self._rescued.labels("adopted").inc(fact.adopted)
-                self._rescued.labels("lost").inc(fact.lost)
             case _:
                 assert_never(fact)
 
@@ -143,6 +197,25 @@ class Metrics:
             self._ring.labels(fact.campaign_id).observe(_seconds(call.ringing_at, call.answered_at or call.ended_at))
         if call.connected_at is not None:
             self._talk.labels(fact.campaign_id).observe(_seconds(call.connected_at, call.ended_at))
+        if call.menu_result:
+            self._menu_results.labels(fact.campaign_id, self._known_result(fact.campaign_id, call.menu_result)).inc()
+        if call.answered_by is not None:
+            self._heard.labels(fact.campaign_id, call.answered_by).inc()
+
+    def _known_result(self, campaign_id: int, result: str) -> str:
+        known = self._results_of.setdefault(campaign_id, set())
+        if len(known) < MAX_MENU_RESULTS:
+            known.add(result)
+        return result if result in known else OTHER
+
+    def _show_abandonment(self, fact: AbandonmentCounted) -> None:
+        """A cap that was taken away is no cap of zero."""
+        for name, gauge in self._abandonment.items():
+            value = getattr(fact, name)
+            if value is None:
+                gauge.remove_by_labels({"campaign": str(fact.campaign_id)})
+            else:
+                gauge.labels(fact.campaign_id).set(value)
 
     def _show_hold(self, fact: CampaignHeld) -> None:
         self._open_campaigns.add(fact.campaign_id)
@@ -160,7 +233,7 @@ class Metrics:
         """Gauges of a campaign that is not run here say nothing any more; what was counted stays counted."""
         self._open_campaigns.discard(campaign_id)
         self._holding.pop(campaign_id, None)
-        for gauge in (self._held, self._leads_held):
+        for gauge in (self._held, self._leads_held, *self._abandonment.values()):
             gauge.remove_by_labels({"campaign": str(campaign_id)})
 
     def _counter(self, name: str, says: str, *labels: str) -> Counter:

@@ -7,7 +7,7 @@ Where a value comes from, a later place wins over an earlier one:
 3. systemd credentials: the files of `$CREDENTIALS_DIRECTORY`, named like `ami__secret`;
 4. the environment: `DIALERD_AMI__SECRET`, that is the prefix, the group and the field.
 
-Lengths of time are seconds where they are bare numbers, or carry their unit: `500ms`, `15s`, `2m`, `1h`.
+Lengths of time are seconds where they are bare numbers, or carry their unit: `500ms`, `15s`, `2m`, `1h`, `30d`.
 """
 
 import os
@@ -47,8 +47,8 @@ SYSTEM_STATE = Path("/var/lib/dialerd")
 ENV_PREFIX = "DIALERD_"
 CONFIG_VARIABLE = "DIALERD_CONFIG"
 
-_UNITS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
+_UNITS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
 _DIAL_TEMPLATE = re.compile(r"[A-Za-z0-9]+/[\w.@:/+*#-]*\{(?:digits|e164)\}[\w.@:/+-]*", re.ASCII)
 
 
@@ -57,7 +57,7 @@ def _length_of_time(value: object) -> object:
         return value
     written = _LENGTH.fullmatch(value.strip().lower())
     if not written:
-        raise ValueError("a number of seconds, or a number with ms, s, m or h")
+        raise ValueError("a number of seconds, or a number with ms, s, m, h or d")
     return timedelta(seconds=float(written[1]) * _UNITS[written[2]])
 
 
@@ -218,6 +218,18 @@ class CrmSettings(_Group):
         return {str(name).lower(): secret for name, secret in secrets.items()} if isinstance(secrets, dict) else secrets
 
 
+class RecordingsSettings(_Group):
+    keep_for: Annotated[Length, Field(ge=timedelta(minutes=1), le=timedelta(days=36500))] | None = None
+    """A recording is deleted from Asterisk when it is so old. None (in text: `none`): dialerd deletes none."""
+    look_after: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=2)
+    """From a call's end until its recording is looked for: Asterisk closes the file a moment later."""
+
+    @field_validator("keep_for", mode="before")
+    @classmethod
+    def _none_is_a_word(cls, written: object) -> object:
+        return None if isinstance(written, str) and written.strip().lower() == "none" else written
+
+
 class ComplianceSettings(_Group):
     profile_file: Path | None = None
     """A compliance profile of one's own (TOML, see docs/compliance.md), beside those that dialerd brings along."""
@@ -237,6 +249,7 @@ class Settings(BaseSettings):
     log: LogSettings = Field(default_factory=LogSettings)
     compliance: ComplianceSettings = Field(default_factory=ComplianceSettings)
     crm: CrmSettings = Field(default_factory=CrmSettings)
+    recordings: RecordingsSettings = Field(default_factory=RecordingsSettings)
 
     @classmethod
     def settings_customise_sources(

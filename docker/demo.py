@@ -4,7 +4,8 @@ It starts the laboratory (a real Asterisk, and a far end that plays the world), 
 `dialerd` command, runs the daemon, lets inbound callers come in between, and compares tables and far end at the end. Exit status
 0 only if both agree and every law was held.
 
-LAB=50 chooses the laboratory, KEEP_LAB=1 leaves it running, SUMMARY=file.json is where the numbers go for machines.
+MODE=progressive, preview, agent-first or menu chooses the way that calls go, LAB=50 the laboratory; KEEP_LAB=1 leaves it running,
+SUMMARY=file.json is where the numbers go for machines.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count as counting
+from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +41,7 @@ from dialerd.audit import HELD, AttemptRow, DncEntry, Evidence, FarEndCall, Lead
 from dialerd.log import configure
 from dialerd.settings import LogSettings
 from dialerd.store.embedded import embedded_postgres
+from docker.demo_modes import MODES, DemoMode
 from tests.lab import DIALERD_AMI_LOGIN, DIALERD_ARI_LOGIN, Lab, LabError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -66,6 +70,8 @@ LINE_EVERY_S = 5.0
 """Where no terminal is watching, progress is one line now and then."""
 LOG_LINES = 15
 SLOW_S = 0.25
+FIRST_FATE_OF_OTHERS = 50
+"""Numbers that end in less are people."""
 
 FINAL = ("success", "failed", "blocked", "abandoned")
 console = Console(highlight=False, emoji=False)
@@ -238,6 +244,7 @@ class Watch:
     now: Snapshot = NOTHING_YET
     happened: list[str] = field(default_factory=list)
     _seen: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, screen: "Screen") -> None:
         """Until cancelled. Raises DemoFailed when the daemon has died."""
@@ -258,15 +265,21 @@ class Watch:
         async with self._seen:
             await self._seen.wait_for(lambda: fact(self.now))
 
+    async def agents_with_cards(self) -> list[str]:
+        async with self._asking:
+            rows = await self.database.fetch("SELECT agent FROM offers WHERE state = 'open'")
+        return [row["agent"] for row in rows]
+
     def tell(self, what: str) -> None:
         self.happened.append(f"{datetime.now(UTC):%H:%M:%S}  {what}")
 
     async def _look(self) -> Snapshot:
-        campaign = await self.database.fetchrow("SELECT status::text, hold_reason FROM campaigns")
-        states = await self.database.fetch("SELECT state::text, count(*) FROM leads GROUP BY state")
-        attempts = await self.database.fetch(
-            "SELECT coalesce(outcome::text, 'in flight'), count(*) FROM attempts GROUP BY outcome"
-        )
+        async with self._asking:
+            campaign = await self.database.fetchrow("SELECT status::text, hold_reason FROM campaigns")
+            states = await self.database.fetch("SELECT state::text, count(*) FROM leads GROUP BY state")
+            attempts = await self.database.fetch(
+                "SELECT coalesce(outcome::text, 'in flight'), count(*) FROM attempts GROUP BY outcome"
+            )
         if campaign is None:
             raise DemoFailed("the campaign is not in the table")
         return Snapshot(
@@ -340,19 +353,30 @@ def counts(title: str, numbers: Mapping[str, int]) -> Table:
 # --- the script -------------------------------------------------------------------------------------------------------
 
 
-async def prepare(lab: Lab, dialerd: Dialerd) -> None:
+async def prepare(lab: Lab, dialerd: Dialerd, mode: DemoMode) -> None:
     """All that comes before the first call, and a world that does not take an hour."""
     await lab.reset()
-    await lab.set_fates(ring_s=(0.5, 1.5), talk_s=(3, 8), edge_s=RING_TIMEOUT_S - 3)
+    await lab.set_fates(ring_s=(0.5, 1.5), talk_s=(20, 20) if mode.keys else (3, 8), edge_s=RING_TIMEOUT_S - 3)
+    await press_keys(lab, mode)
     await dialerd.command("migrate")
     await dialerd.command("check")
-    await dialerd.command("campaign", "create", CAMPAIGN, *campaign_options())
+    if mode.menu is not None:
+        await dialerd.command("menu", "import", str(mode.menu))
+    await dialerd.command("campaign", "create", CAMPAIGN, *campaign_options(mode))
     await dialerd.command("dnc", "import", str(MATERIAL / "dnc.csv"), "--reason", "asked not to be called")
     await dialerd.command("leads", "import", CAMPAIGN, str(MATERIAL / "leads.csv"))
     await dialerd.start()
 
 
-def campaign_options() -> list[str]:
+async def press_keys(lab: Lab, mode: DemoMode) -> None:
+    """People do not all press the same: 1.5 s after the answer the first key, 2 s later the next."""
+    people = [number for number in numbers_in_file() if int(number[-2:]) < FIRST_FATE_OF_OTHERS]
+    for number, keys in zip(people, cycle(mode.keys), strict=False):
+        after_s = [1.5, *[2.0] * 9]
+        await lab.set_keys(number, [(wait, key) for wait, key in zip(after_s, keys.split(","), strict=False) if key])
+
+
+def campaign_options(mode: DemoMode) -> list[str]:
     options = {
         "queue": QUEUE,
         "calls-per-second": CALLS_PER_SECOND,
@@ -364,6 +388,7 @@ def campaign_options() -> list[str]:
         "customer-wait": 3,
         "agent-dial-timeout": 15,
         "caller-id": f"{SHOWN_NUMBER}={CAMPAIGN}",
+        **mode.options,
     }
     return [
         part
@@ -379,9 +404,17 @@ class Script:
     lab: Lab
     dialerd: Dialerd
     watch: Watch
+    mode: DemoMode
     allowed: list[Span] = field(default_factory=list)
 
     async def play(self) -> None:
+        """Agents look at cards all the while, where there are cards."""
+        if self.mode.cards:
+            await both(self._work_at_cards(), self._play())
+        else:
+            await self._play()
+
+    async def _play(self) -> None:
         await self._start()
         await self.watch.until(lambda now: sum(now.attempts.values()) >= 5)
         await self._list_a_number()
@@ -407,6 +440,19 @@ class Script:
         await self.watch.until(lambda now: now.gone == len(CALLERS))
         self.watch.tell("every caller has been served")
 
+    async def _work_at_cards(self) -> None:
+        """Each card is accepted, but for every sixth, which is skipped. One that has lapsed meanwhile is nobody's fault."""
+        for turn in counting(1):
+            agents = await self.watch.agents_with_cards()
+            answers = [self._answer_card(agent, "skip" if turn % 6 == 0 else "accept") for agent in agents]
+            await asyncio.gather(*answers)
+            await asyncio.sleep(REFRESH_S / 5)
+
+    async def _answer_card(self, agent: str, answer: str) -> None:
+        with suppress(DemoFailed):
+            await self.dialerd.quiet_command("agent", answer, agent)
+            self.watch.tell(f"{agent}: {answer}s the card")
+
     async def _pause(self) -> None:
         await self.dialerd.quiet_command("campaign", "pause", CAMPAIGN)
         self.allowed[-1] = Span(start=self.allowed[-1].start, end=datetime.now(UTC))
@@ -415,11 +461,11 @@ class Script:
         await self._start()
 
 
-async def run_campaign(lab: Lab, dialerd: Dialerd) -> list[Span]:
+async def run_campaign(lab: Lab, dialerd: Dialerd, mode: DemoMode) -> list[Span]:
     """From start to completion; the spans in which dialing was allowed."""
     async with database_of(dialerd) as database:
         watch = Watch(lab, dialerd, database)
-        script = Script(lab, dialerd, watch)
+        script = Script(lab, dialerd, watch, mode)
         with a_screen() as screen:
             await in_time(both(watch.run(screen), script.play()), CAMPAIGN_TIMEOUT_S, "the campaign was not completed")
             screen.show(watch)
@@ -468,7 +514,7 @@ async def database_of(dialerd: Dialerd) -> "AsyncIterator[asyncpg.Connection[asy
 # --- the verdict ------------------------------------------------------------------------------------------------------
 
 
-async def collect(lab: Lab, dialerd: Dialerd, allowed: Sequence[Span]) -> Evidence:
+async def collect(lab: Lab, dialerd: Dialerd, allowed: Sequence[Span], mode: DemoMode) -> Evidence:
     async with database_of(dialerd) as database:
         leads = await database.fetch(
             "SELECT id, number, state::text, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, held_by FROM leads"
@@ -488,7 +534,8 @@ async def collect(lab: Lab, dialerd: Dialerd, allowed: Sequence[Span]) -> Eviden
             cooloff_s=COOLOFF_S,
             cooloff_2nd_s=COOLOFF_2ND_S,
             allowed=tuple(allowed),
-            imported=leads_in_file(),
+            imported=len(numbers_in_file()),
+            agents_wanted=mode.agents_wanted,
         ),
         leads=[LeadRow(**row) for row in leads],
         attempts=[AttemptRow(**row) for row in attempts],
@@ -496,9 +543,9 @@ async def collect(lab: Lab, dialerd: Dialerd, allowed: Sequence[Span]) -> Eviden
     )
 
 
-def leads_in_file() -> int:
+def numbers_in_file() -> list[str]:
     with (MATERIAL / "leads.csv").open(newline="", encoding="utf-8") as file:
-        return sum(1 for _ in csv.DictReader(file))
+        return [row["number"] for row in csv.DictReader(file)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -557,7 +604,7 @@ class Verdict:
         }
 
 
-def judge(evidence: Evidence, overview: Mapping[str, Any], exit_status: int | None) -> Verdict:
+def judge(evidence: Evidence, overview: Mapping[str, Any], exit_status: int | None, mode: DemoMode) -> Verdict:
     """`overview` is what `dialerd campaign show --json` says of the campaign."""
     calls, attempts = evidence.calls, evidence.attempts
     journey = max(audit.longest_journey(evidence), Tolerances().journey)
@@ -575,7 +622,7 @@ def judge(evidence: Evidence, overview: Mapping[str, Any], exit_status: int | No
         laws=audit.judge(evidence),
         disagreements=[],
     )
-    found = (*compared(verdict, evidence), *completed(overview, exit_status))
+    found = (*compared(verdict, evidence), *as_the_mode_promises(verdict, mode), *completed(overview, exit_status))
     return replace(verdict, disagreements=[sentence for holds, sentence in found if not holds])
 
 
@@ -612,7 +659,12 @@ def compared(verdict: Verdict, evidence: Evidence) -> Iterator[tuple[bool, str]]
         verdict.callers_served == verdict.callers,
         f"of {verdict.callers} callers {verdict.callers_served} got an agent",
     )
-    yield verdict.outcomes.get("connected", 0) > 0, "nobody talked to an agent"
+
+
+def as_the_mode_promises(verdict: Verdict, mode: DemoMode) -> Iterator[tuple[bool, str]]:
+    yield verdict.outcomes.get(mode.wanted, 0) > 0, f"no call ended {mode.wanted}"
+    broken = mode.never & verdict.outcomes.keys()
+    yield not broken, f"some calls ended {', '.join(sorted(broken))}, which this mode rules out"
 
 
 def completed(overview: Mapping[str, Any], exit_status: int | None) -> Iterator[tuple[bool, str]]:
@@ -671,22 +723,23 @@ def laws(verdict: Verdict) -> Table:
 # --- the whole --------------------------------------------------------------------------------------------------------
 
 
-async def demo(number: int, folder: Path) -> Verdict:
+async def demo(number: int, folder: Path, mode: DemoMode) -> Verdict:
+    console.print(f"[bold]{mode.title}[/]")
     console.print(f"[bold]starting laboratory {number}[/] (the first time it builds its images: some minutes)")
     async with AsyncExitStack() as stack:
         starting = stack.enter_async_context(Lab.running(number))
         lab = await in_time(starting, LAB_TIMEOUT_S, "the laboratory did not come up")
-        return await demo_in(lab, folder)
+        return await demo_in(lab, folder, mode)
 
 
-async def demo_in(lab: Lab, folder: Path) -> Verdict:
+async def demo_in(lab: Lab, folder: Path, mode: DemoMode) -> Verdict:
     dialerd = Dialerd(lab, folder)
     try:
-        await prepare(lab, dialerd)
-        allowed = await run_campaign(lab, dialerd)
+        await prepare(lab, dialerd, mode)
+        allowed = await run_campaign(lab, dialerd, mode)
         exit_status = await dialerd.stop()
         overview = json.loads(await dialerd.quiet_command("campaign", "show", CAMPAIGN, "--json"))
-        return judge(await collect(lab, dialerd, allowed), overview, exit_status)
+        return judge(await collect(lab, dialerd, allowed, mode), overview, exit_status, mode)
     except Exception:
         console.print(f"[bold]the daemon's last log lines[/] (all of them: {dialerd.log})", soft_wrap=True)
         console.print(Text(dialerd.last_words(), style="dim"), soft_wrap=True)
@@ -747,6 +800,13 @@ async def until_told_to_stop(work: Coroutine[Any, Any, T]) -> T:
     return await task
 
 
+def chosen_mode() -> DemoMode:
+    name = os.environ.get("MODE") or "progressive"
+    if name not in MODES:
+        raise DemoFailed(f"there is no mode {name}; there are {', '.join(MODES)}")
+    return MODES[name]
+
+
 def write_summary(verdict: Verdict) -> None:
     if path := os.environ.get("SUMMARY"):
         Path(path).write_text(json.dumps(verdict.as_json(), indent=2) + "\n", encoding="utf-8")
@@ -755,9 +815,9 @@ def write_summary(verdict: Verdict) -> None:
 def main() -> int:
     configure(LogSettings(level="error", format="console"))
     try:
-        number = int(os.environ.get("LAB") or 50)
+        number, mode = int(os.environ.get("LAB") or 50), chosen_mode()
         with alone_in(number), tidy_lab(number), a_folder() as folder:
-            verdict = asyncio.run(until_told_to_stop(demo(number, folder)))
+            verdict = asyncio.run(until_told_to_stop(demo(number, folder, mode)))
             console.print(summary(verdict))
             write_summary(verdict)
             if not verdict.ok:

@@ -118,10 +118,16 @@ class Laboratory:
     def calls_csv(self) -> Path:
         return self.folder / "calls.csv"
 
-    def containers(self) -> list[Container]:
-        return [self._far_end(), self._pbx()]
+    @property
+    def heard(self) -> Path:
+        """The sound of each call that was listened to."""
+        return self.folder / "heard"
 
-    def _pbx(self) -> Container:
+    def containers(self) -> list[Container]:
+        return [self.far_end, self.pbx]
+
+    @property
+    def pbx(self) -> Container:
         return Container(
             name=f"dialerd-lab-{self.number}-pbx",
             image=PBX,
@@ -134,7 +140,8 @@ class Laboratory:
             ports=(5038, 8088),
         )
 
-    def _far_end(self) -> Container:
+    @property
+    def far_end(self) -> Container:
         return Container(
             name=f"dialerd-lab-{self.number}-far-end",
             image=FAR_END,
@@ -382,9 +389,13 @@ def last_words(container: Container) -> str:
 
 
 def open_record(lab: Laboratory) -> None:
-    """The far end runs as another user than we do: it appends to a file that we make."""
-    lab.folder.mkdir(parents=True, exist_ok=True)
-    if not lab.calls_csv.exists():
+    """The far end runs as another user than we do: it appends to a file, and writes into a folder, that we make.
+
+    A record with other columns than today's is begun anew.
+    """
+    lab.heard.mkdir(parents=True, exist_ok=True)
+    lab.heard.chmod(0o777)
+    if not lab.calls_csv.exists() or not lab.calls_csv.read_bytes().startswith(EMPTY_RECORD.read_bytes()):
         shutil.copy(EMPTY_RECORD, lab.calls_csv)
     lab.calls_csv.chmod(0o666)
 
@@ -404,6 +415,12 @@ def down(lab: Laboratory) -> None:
     with one_at_a_time(str(lab.number)):
         for container in lab.containers():
             remove(container)
+
+
+def listen(lab: Laboratory) -> None:
+    """Become the far end's ear (docker/both/ear.py); it ends when standard input does."""
+    command = ("docker", "exec", "--interactive", "--user=root", lab.far_end.name, "python3", "/lab/ear.py")
+    os.execvp(command[0], command)  # noqa: S606 - becoming docker is the purpose
 
 
 def status(lab: Laboratory) -> None:
@@ -428,6 +445,7 @@ def addresses(lab: Laboratory) -> str:
         "far_end_ami": f"{lab.far_end_address}:5038",
         "agents": f"1001-{1000 + lab.agents}",
         "calls_csv": str(lab.calls_csv),
+        "heard": str(lab.heard),
     }
     return "\n".join(f"{name}={value}" for name, value in facts.items())
 
@@ -436,6 +454,7 @@ COMMANDS: dict[str, Callable[[Laboratory], None]] = {
     "up": up,
     "down": down,
     "status": status,
+    "listen": listen,
     "build": lambda _: build_all(),
 }
 

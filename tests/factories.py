@@ -10,11 +10,12 @@ from uuid import UUID
 
 from dialerd.domain.accounts import AccountRules
 from dialerd.domain.caller_id import CallerId, PoolNumber
-from dialerd.domain.calls import AttemptState, Call, DialMode
+from dialerd.domain.calls import AttemptState, Call, CallFlow, DialMode, LeadCard
 from dialerd.domain.campaigns import Campaign, CampaignSettings, CampaignStatus
 from dialerd.domain.compliance import ANYWHERE, Profile
 from dialerd.domain.eligibility import Candidate, RecentCall, Terms
 from dialerd.domain.leads import Lead, LeadState, NewLead
+from dialerd.domain.menus import Choice, MenuAction, MenuNode, VoiceMenu
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.pacing import Situation
 from dialerd.domain.queues import Agent, DeviceState, QueueSnapshot
@@ -101,10 +102,11 @@ def a_call(**changes: Any) -> Call:
         campaign_id=1,
         lead_id=1,
         number="+12025550101",
-        lead_name="Ada Lovelace",
+        lead=LeadCard(name="Ada Lovelace"),
         caller_id=a_caller_id(),
         queue="sales",
         dial_mode=DialMode.PROGRESSIVE,
+        flow=CallFlow.PROGRESSIVE,
         opened_at=NOON,
         ring_timeout=timedelta(seconds=30),
         customer_wait_sla=timedelta(seconds=3),
@@ -124,18 +126,57 @@ def an_answered_call(**changes: Any) -> Call:
 
 def a_hunting_call(**changes: Any) -> Call:
     """The lead has picked up at noon, and the first hunt for an agent runs."""
-    return an_answered_call(**{"hunts": 1, "hunting": True} | changes)
+    return an_answered_call(**{"hunts": 1, "hunting": True, "held": True, "waiting_since": NOON} | changes)
 
 
 def a_queued_call(**changes: Any) -> Call:
     """The first hunt was given up; the lead waits in the queue with hold music."""
-    return an_answered_call(**{"state": AttemptState.QUEUED, "hunts": 1} | changes)
+    return an_answered_call(**{"state": AttemptState.QUEUED, "hunts": 1, "held": True, "waiting_since": NOON} | changes)
 
 
 def a_connected_call(**changes: Any) -> Call:
     """Lead and agent talk, joined by the first hunt."""
-    talking = {"state": AttemptState.CONNECTED, "connected_at": NOON, "agent": ANNA}
+    talking = {"state": AttemptState.CONNECTED, "connected_at": NOON, "agent": ANNA, "agent_up": True}
     return a_hunting_call(**talking | changes)
+
+
+def a_preview_call(**changes: Any) -> Call:
+    """The lead is being dialed since noon, and the card is being laid before a first agent."""
+    plain = {"dial_mode": DialMode.PREVIEW, "flow": CallFlow.PREVIEW, "dialed": True, "offers": 1}
+    return a_call(**plain | changes)
+
+
+def an_agent_first_call(**changes: Any) -> Call:
+    """Nobody is rung yet."""
+    plain = {"dial_mode": DialMode.AGENT_FIRST, "flow": CallFlow.AGENT_FIRST, "state": AttemptState.PREPARING}
+    return a_call(**plain | changes)
+
+
+def a_menu_call(**changes: Any) -> Call:
+    """A call into a voice menu, for which no agent is needed, that is being dialed since noon."""
+    return a_call(**{"flow": CallFlow.MENU, "menu": a_menu(), "dialed": True} | changes)
+
+
+def a_node(**changes: Any) -> MenuNode:
+    """1 confirms, 2 cancels, 9 opts out, 0 leads to an agent, 5 to the other node, * says it once more."""
+    keys = {
+        "1": Choice(action=MenuAction.END, result="confirmed", sound="thanks"),
+        "2": Choice(action=MenuAction.END, result="cancelled"),
+        "9": Choice(action=MenuAction.OPT_OUT, sound="goodbye"),
+        "0": Choice(action=MenuAction.QUEUE, result="wants_agent", sound="please-wait"),
+        "5": Choice(action=MenuAction.GOTO, goto="more"),
+        "*": Choice(action=MenuAction.REPEAT),
+    }
+    return replace(
+        MenuNode(prompt="press-1-to-confirm-2-to-cancel", choices=keys, invalid_sound="wrong-key"), **changes
+    )
+
+
+def a_menu(**changes: Any) -> VoiceMenu:
+    back = {"5": Choice(action=MenuAction.GOTO, goto="start"), "*": Choice(action=MenuAction.REPEAT)}
+    to_agent = Choice(action=MenuAction.QUEUE)
+    more = MenuNode(prompt="more", choices=back, tries=2, give_up=to_agent)
+    return replace(VoiceMenu(name="booking", nodes={"start": a_node(), "more": more}), **changes)
 
 
 def an_agent(**changes: Any) -> Agent:
@@ -157,9 +198,11 @@ def a_situation(**changes: Any) -> Situation:
         owns_lease=True,
         asterisk_up=True,
         trunk_wait=0.0,
+        queue_bound=True,
         queue_known=True,
         callers_waiting=0,
-        spare_agent=True,
+        agent_there=True,
+        halted=False,
         in_flight=0,
         concurrency=10,
         pace_wait=0.0,

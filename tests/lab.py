@@ -11,16 +11,21 @@ import csv
 import inspect
 import itertools
 import os
+import socket
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self, TypeVar, overload
+from urllib.parse import parse_qsl, unquote
 
 import aiohttp
+
+from docker.both.ear import ECHO_PORT
+from tests.heard import Heard as Heard
 
 LAB_SCRIPT = Path(__file__).resolve().parent.parent / "docker" / "lab.py"
 LAB_LOGIN = ("lab", "lab-secret")
@@ -36,10 +41,13 @@ Message = dict[str, str]
 """One AMI message; of a header that occurs twice, the last."""
 
 Behaviour = Literal["answer", "reject", "ignore", "slow"]
+Voice = Literal["no", "yes", "talk", "yes-talk"]
+"""What people on the phone say: nothing; a word; a tone of their own, all the time; a word, and after 1.2 s the tone."""
 Span = tuple[float, float]
 """At least and at most, in seconds."""
 
 T = TypeVar("T")
+Stream = TypeVar("Stream", asyncio.StreamReader, asyncio.StreamWriter)
 
 
 class LabError(AssertionError):
@@ -285,6 +293,8 @@ class FarEndCall:
     hung_up_by: Literal["far_end", "pbx"]
     cause: int
     """Q.850."""
+    headers: Mapping[str, str]
+    """The INVITE's X-Dialerd headers, percent-decoded. A lead's are looked at only while the laboratory listens."""
 
     @property
     def talk_s(self) -> float:
@@ -320,7 +330,63 @@ def far_end_call(row: dict[str, str]) -> FarEndCall:
         caller_name=row["caller_name"],
         hung_up_by=sides[row["hung_up_by"]],
         cause=int(row["cause"]),
+        headers=headers_in(row["headers"]),
     )
+
+
+def headers_in(field: str) -> dict[str, str]:
+    """The far end writes them as a web form would, around the percent signs that the PBX may have sent."""
+    pairs = parse_qsl(field.replace("+", "%2B"), keep_blank_values=True, strict_parsing=True) if field else []
+    return {name: unquote(value) for name, value in pairs}
+
+
+class Ear:
+    """docker/both/ear.py at work, in the far end of one laboratory."""
+
+    def __init__(self, number: int, process: asyncio.subprocess.Process) -> None:
+        self._address = far_end_address(number)
+        self._process = process
+        self._echoes = itertools.count(1)
+
+    @classmethod
+    async def listening(cls, number: int) -> Self:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(LAB_SCRIPT),
+            "listen",
+            "--lab",
+            str(number),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        ear = cls(number, process)
+        await ear._says("listening")
+        return ear
+
+    async def catch_up(self) -> None:
+        """Return when all that has arrived until now is written."""
+        word = f"echo-{next(self._echoes)}"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anyone:
+            anyone.sendto(word.encode(), (self._address, ECHO_PORT))
+        await self._says(word)
+
+    async def stop(self) -> None:
+        self._stream(self._process.stdin).close()
+        await asyncio.wait_for(self._process.wait(), ACTION_DEADLINE_S)
+
+    async def _says(self, word: str) -> None:
+        try:
+            async with asyncio.timeout(ACTION_DEADLINE_S):
+                said = await self._stream(self._process.stdout).readline()
+        except TimeoutError:
+            raise LabError(f"the ear said nothing for {ACTION_DEADLINE_S:g} s") from None
+        if said.decode().rstrip() != word:
+            raise LabError(f"the ear said {said!r} instead of {word!r}; what it complained about stands above")
+
+    @staticmethod
+    def _stream(pipe: Stream | None) -> Stream:
+        assert pipe is not None
+        return pipe
 
 
 # --- The laboratory --------------------------------------------------------------------------------------------------
@@ -349,7 +415,11 @@ DEFAULT_GLOBALS = {
     "AGENT_RING_MS": "300-1000",
     "AGENT_SLOW_MS": "8000-12000",
     "AGENT_TALK_MS": "7200000-7200000",
+    "AGENT_VOICE": "no",
+    "FATE_LISTEN": "no",
 }
+BEHAVIOUR_FAMILIES = ("agent", "answer", "keys")
+"""Of the far end's database: what single phones do."""
 STATIC_QUEUES = {"sales": ("1001", "1002", "1003", "1004")}
 
 
@@ -373,11 +443,13 @@ async def run_lab_script(command: str, number: int) -> dict[str, str]:
 class Lab:
     """Both Asterisks of a running laboratory. `pbx` and `far_end` are open AMI sessions with every permission."""
 
-    def __init__(self, *, number: int, calls_csv: Path, pbx: Ami, far_end: Ami) -> None:
+    def __init__(self, *, number: int, calls_csv: Path, heard_folder: Path, pbx: Ami, far_end: Ami) -> None:
         self.number = number
         self.calls_csv = calls_csv
+        self.heard_folder = heard_folder
         self.pbx = pbx
         self.far_end = far_end
+        self._ear: Ear | None = None
 
     @classmethod
     @asynccontextmanager
@@ -388,7 +460,12 @@ class Lab:
         try:
             far_end = await Ami.connect(far_end_address(number), LAB_LOGIN, events="off")
             try:
-                yield cls(number=number, calls_csv=Path(facts["calls_csv"]), pbx=pbx, far_end=far_end)
+                calls_csv, heard_folder = Path(facts["calls_csv"]), Path(facts["heard"])
+                lab = cls(number=number, calls_csv=calls_csv, heard_folder=heard_folder, pbx=pbx, far_end=far_end)
+                try:
+                    yield lab
+                finally:
+                    await lab.stop_listening()
             finally:
                 await far_end.close()
         finally:
@@ -409,10 +486,35 @@ class Lab:
         return [call for call in read_calls(self.calls_csv) if kind in (None, call.kind)]
 
     def forget_calls(self) -> None:
-        """Empty the record down to its header. The far end appends, so that no later line is harmed."""
+        """Empty the record down to its header, and forget what was heard. The far end appends, so that no later line is harmed."""
+        for sound in self.heard_folder.iterdir():
+            sound.unlink()
         with self.calls_csv.open("rb") as record:
             header = record.readline()
         os.truncate(self.calls_csv, len(header))
+
+    async def listen(self) -> None:
+        """What the phones hear is written down from now on, of calls that begin from now on; until `reset`."""
+        if self._ear is None:
+            self._ear = await Ear.listening(self.number)
+        await self._set_globals({"FATE_LISTEN": "yes"})
+
+    async def stop_listening(self) -> None:
+        if self._ear is not None:
+            ear, self._ear = self._ear, None
+            await ear.stop()
+
+    async def heard(self, call: FarEndCall) -> Heard:
+        """What this phone heard from its answer to its end; LabError if nobody listened, or not well enough."""
+        packets = self.heard_folder / f"{call.call_id}.rtp"
+        if self._ear is None or call.answer is None or not packets.exists():
+            raise LabError(f"nobody heard the call to {call.dialed}: not answered, or not after `listen`")
+        await self._ear.catch_up()
+        answered_s, ended_s = call.answer.timestamp(), call.end.timestamp()
+        try:
+            return await asyncio.to_thread(Heard.on_wire, packets, answered_s=answered_s, ended_s=ended_s)
+        except ValueError as unheard:
+            raise LabError(f"the call to {call.dialed}: {unheard}") from unheard
 
     # the world's behaviour
 
@@ -423,7 +525,7 @@ class Lab:
         talk_s: Span | None = None,
         edge_s: float | None = None,
         long_ring_s: Span | None = None,
-        voice: bool | None = None,
+        voice: Voice | bool | None = None,
     ) -> None:
         """How long leads ring and talk; `edge_s` is when fate 98 answers: set it to the ring timeout under test."""
         spans = {
@@ -434,16 +536,49 @@ class Lab:
         }
         values = {name: milliseconds(span) for name, span in spans.items() if span is not None}
         if voice is not None:
-            values["FATE_VOICE"] = "yes" if voice else "no"
+            values["FATE_VOICE"] = voice if isinstance(voice, str) else "yes" if voice else "no"
         await self._set_globals(values)
 
-    async def set_agents(self, *, ring_s: Span | None = None, talk_s: Span | None = None) -> None:
-        """How long agents' phones ring before they answer, and when agents hang up (by default they never do)."""
+    async def set_agents(
+        self, *, ring_s: Span | None = None, talk_s: Span | None = None, talking: bool | None = None
+    ) -> None:
+        """How long agents' phones ring before they answer, when agents hang up (by default never), if they speak."""
         spans = {"AGENT_RING_MS": ring_s, "AGENT_TALK_MS": talk_s}
-        await self._set_globals({name: milliseconds(span) for name, span in spans.items() if span is not None})
+        values = {name: milliseconds(span) for name, span in spans.items() if span is not None}
+        if talking is not None:
+            values["AGENT_VOICE"] = "talk" if talking else "no"
+        await self._set_globals(values)
 
     async def agent_behaviour(self, extension: str, behaviour: Behaviour) -> None:
-        await self.far_end.act("DBPut", Family="agent", Key=extension, Val=behaviour)
+        await self._set_behaviour("agent", extension, behaviour)
+
+    async def agent_leaves_early(self, extension: str, *, after_s: float) -> None:
+        """This agent answers, and hangs up so long afterwards."""
+        await self._set_behaviour("agent", extension, f"early:{round(after_s * 1000)}")
+
+    async def set_answer(self, number: str, after_s: float) -> None:
+        """If this phone answers at all, then so long after its INVITE. `number` is a lead's, or an agent's extension."""
+        await self._set_behaviour("answer", number.lstrip("+"), str(round(after_s * 1000)))
+
+    async def set_keys(self, number: str, keys: Sequence[tuple[float, str]]) -> None:
+        """What the person at this number presses: (seconds after the answer, or after the key before was let go; key).
+
+        A key is held for 0.1 s. A person who says a word (`voice`) begins to count afterwards.
+        """
+        script = ",".join(f"{round(after_s * 1000)}:{key}" for after_s, key in keys)
+        await self._set_behaviour("keys", number.lstrip("+"), script)
+
+    async def _set_behaviour(self, family: str, phone: str, value: str) -> None:
+        await self.far_end.act("DBPut", Family=family, Key=phone, Val=value)
+
+    async def hang_up(self, dialed: str) -> None:
+        """The phone with this number or extension hangs up now; LabError if it is in no call."""
+        calls = [call for call in await self.far_end.list("CoreShowChannels") if call["AccountCode"] == dialed]
+        if not calls:
+            raise LabError(f"the phone {dialed} is in no call")
+        for call in calls:
+            await self.far_end.act("Setvar", Channel=call["Channel"], Variable="call_by", Value="far_end")
+            await self.far_end.act("Hangup", Channel=call["Channel"], Cause="16")
 
     async def _set_globals(self, values: dict[str, str]) -> None:
         for name, value in values.items():
@@ -494,6 +629,7 @@ class Lab:
             variables,
             Channel=f"PJSIP/queue-{queue}@pbx",
             CallerID=f"<{caller}>",
+            Account=caller,
             Context="call-in",
             Exten="s",
             Priority="1",
@@ -515,15 +651,36 @@ class Lab:
                     await side.act("Hangup", Channel=channel["Channel"])
         await self.wait_for(self.is_silent)
 
+    @asynccontextmanager
+    async def recording_folder_broken(self) -> AsyncIterator[None]:
+        """The PBX may not write where it records."""
+        await self._as_root_of_pbx(
+            "mkdir -p /var/spool/asterisk/recording && chown -R root /var/spool/asterisk/recording"
+        )
+        try:
+            yield
+        finally:
+            await self._as_root_of_pbx("chown -R asterisk /var/spool/asterisk/recording")
+
+    async def _as_root_of_pbx(self, command: str) -> None:
+        container = f"dialerd-lab-{self.number}-pbx"
+        process = await asyncio.create_subprocess_exec(
+            "docker", "exec", "--user=root", container, "sh", "-c", command, stdout=asyncio.subprocess.DEVNULL
+        )
+        if await process.wait() != 0:
+            raise LabError(f"{container} refused: {command}")
+
     async def is_silent(self) -> bool:
         return not await self.channels() and not await self.far_end.list("CoreShowChannels")
 
     async def reset(self) -> None:
         """Back to the state after `up`: no calls, no records, default behaviour, only the static members, unpaused."""
         await self.hang_up_everything()
+        await self.stop_listening()
         await self._set_globals(DEFAULT_GLOBALS)
-        with suppress(LabError):  # there may be nothing to delete
-            await self.far_end.act("DBDelTree", Family="agent")
+        for family in BEHAVIOUR_FAMILIES:
+            with suppress(LabError):  # there may be nothing to delete
+                await self.far_end.act("DBDelTree", Family=family)
         for event in await self.pbx.list("QueueStatus"):
             if event["Event"] == "QueueMember":
                 await self._reset_member(event)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from panoramisk.message import Message
 
 from dialerd.asterisk.link import Backoff, Outbox, keep_alive
 from dialerd.errors import AsteriskUnavailable, DialerdError, SettingsError
+from dialerd.tls import trusting
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,8 @@ _END = b"\r\n\r\n"
 _NAMING_A_VARIABLE = ("Getvar", "Setvar")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-_VARIABLE_NAME = re.compile(r"_{0,2}[A-Za-z][A-Za-z0-9_]*")
+_VARIABLE_NAME = re.compile(r"_{0,2}[A-Za-z][A-Za-z0-9_]*|PJSIP_HEADER\(add,X-Dialerd-[A-Za-z0-9-]+\)")
+"""Besides variables, one function: it adds a header of ours to the INVITE that is about to leave."""
 _VARIABLE_SYNTAX = re.compile(r'[,"\\]')
 
 
@@ -97,7 +98,14 @@ class AmiSettings:
     """The room that the queue handed to Ami should have: 4 s of 5,000 unrelated events a second."""
     event_mask: str = "system,call,agent,user"
     """Event classes asked for at login. `reporting` is left out: it tells of every call's media every few seconds."""
-    required_actions: tuple[str, ...] = ("CoreShowChannels", "CoreStatus", "Hangup", "Originate", "QueueStatus")
+    required_actions: tuple[str, ...] = (
+        "CoreShowChannels",
+        "CoreStatus",
+        "Hangup",
+        "Originate",
+        "QueueStatus",
+        "Setvar",
+    )
     """The link stands only where the user may do these. QueueStatus proves besides that Asterisk has booted: its module
     is among the last to load, and logins are taken well before."""
 
@@ -167,7 +175,7 @@ class Ami:
         self._settings = settings
         self._events = events
         self._login = _login(settings)
-        self._tls = _tls_context(settings)
+        self._tls = trusting(settings.tls_ca) if settings.tls else None
         self._link: _Link | None = None
         self._last_started: str | None = None
         self._backoff = Backoff(first_s=settings.backoff_first_s, most_s=settings.backoff_max_s)
@@ -540,7 +548,8 @@ def _check_header(name: str, value: str) -> None:
 
 
 def _check_variable(name: str, value: str) -> None:
-    """A comma would set another variable, a quote or backslash hide one, a name like CDR(x) run a function."""
+    """A comma would set another variable, a quote or backslash hide one, a name like CDR(x) run a function. Asterisk parts no name at
+    a comma between parentheses."""
     if not _VARIABLE_NAME.fullmatch(name):
         raise InvalidAmiValue(f"{name!r} is no variable name")
     if _VARIABLE_SYNTAX.search(value):
@@ -562,12 +571,3 @@ def _login(settings: AmiSettings) -> Headers:
     except InvalidAmiValue as error:
         raise SettingsError(f"the manager user cannot log in: {error}") from error
     return headers
-
-
-def _tls_context(settings: AmiSettings) -> ssl.SSLContext | None:
-    if not settings.tls:
-        return None
-    try:
-        return ssl.create_default_context(cafile=settings.tls_ca)
-    except OSError as error:
-        raise SettingsError(f"the CA file {settings.tls_ca} cannot be used: {error}") from error

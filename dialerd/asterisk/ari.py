@@ -15,7 +15,7 @@ import json
 import ssl
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeAlias
@@ -27,7 +27,8 @@ from aioswagger11 import SwaggerError
 from yarl import URL
 
 from dialerd.asterisk.link import Backoff, Outbox, keep_alive
-from dialerd.errors import AsteriskUnavailable, DialerdError, SettingsError
+from dialerd.errors import AsteriskUnavailable, DialerdError
+from dialerd.tls import trusting
 
 with warnings.catch_warnings():
     # It spells a regular expression in a way that Python warns of when it compiles it for the first time.
@@ -40,6 +41,8 @@ _OVERFLOW = "event queue overflow"
 _REPLACED = "replaced"
 _NO_DESCRIPTION = (SwaggerError, ValueError, LookupError, TypeError, AttributeError)
 """What aioari raises where a description is not what it expects."""
+_PIECE = 256 * 1024
+"""Bytes of a recording that are held at once."""
 _IDLE_S = 10.0
 """Seconds that an idle connection is kept. Asterisk closes it after 15 (session_keep_alive), and a request written in
 that instant would be lost with its effect unknown."""
@@ -94,7 +97,9 @@ class AriSettings:
     """Rest after another daemon has taken the application: to take it back at once would be a fight without end."""
     event_queue: int = 20_000
     """The room that the queue handed to Ari should have."""
-    wanted_events: tuple[str, ...] = ("StasisStart", "ApplicationReplaced")
+    download_timeout_s: float = 60.0
+    """Deadline of reading a stored recording: an hour of speech has 58 MB."""
+    wanted_events: tuple[str, ...] = ("StasisStart", "ChannelDtmfReceived", "PlaybackFinished", "ApplicationReplaced")
     """The events that Asterisk is asked to send, of 67 that one call would make; what else happens to a channel comes over
     AMI. Even that another daemon takes our application is not told to who did not ask for it (tried on 22.10.1)."""
 
@@ -151,7 +156,7 @@ class Ari:
         self.counters = AriCounters()
         self._settings = settings
         self._events = events
-        self._tls = _tls_context(settings)
+        self._tls = None if settings.tls_ca is None else trusting(settings.tls_ca)
         self._link: _Link | None = None
         self._stood_before = False
         self._backoff = Backoff(first_s=settings.backoff_first_s, most_s=settings.backoff_max_s)
@@ -170,9 +175,19 @@ class Ari:
 
         Raises AriDown, AriRefused or AriTimeout. A POST is never sent twice.
         """
+        return await self._standing_link().call(operation, params)
+
+    async def download_recording(self, name: str, take: Callable[[bytes], None]) -> None:
+        """Read a stored recording, and give it to `take` piece by piece: it may be too long to be held in memory.
+
+        Raises AriDown, AriRefused or AriTimeout; what was taken until then is of no use.
+        """
+        await self._standing_link().download(f"/ari/recordings/stored/{quote(name, safe='')}/file", take)
+
+    def _standing_link(self) -> _Link:
         if self._link is None or not self.up.is_set():
             raise AriDown(f"the REST interface is not connected: {self.why_down}")
-        return await self._link.call(operation, params)
+        return self._link
 
     async def _live_through_one_link(self) -> float:
         """Returns the seconds to wait before the next one."""
@@ -266,6 +281,9 @@ class _Link:
             raise AriRefused(501, f"this Asterisk has no operation {operation}")
         reply: _Reply = await described(**{name: _plain(value) for name, value in params.items() if value is not None})
         return reply.decoded()
+
+    async def download(self, path: str, take: Callable[[bytes], None]) -> None:
+        await self._http.download(path, take)
 
     async def answers(self) -> bool:
         """Whether Asterisk still knows our application. Its websocket may stand and be deaf, or REST hang while it
@@ -374,14 +392,35 @@ class _Http:
         data: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> _Reply:
-        target, sent = self._target(url), False
+        target = self._target(url)
+        async with self._exchange(
+            method, target, self._settings.rest_timeout_s, params=params, data=data, headers=headers
+        ) as answer:
+            reply = _Reply(answer.status, answer.content_type, await answer.read())
+        if reply.status >= HTTPStatus.BAD_REQUEST:
+            raise AriRefused(reply.status, await reply.text())
+        return reply
+
+    async def download(self, url: str, take: Callable[[bytes], None]) -> None:
+        async with self._exchange("GET", self._target(url), self._settings.download_timeout_s) as answer:
+            if answer.status >= HTTPStatus.BAD_REQUEST:
+                raise AriRefused(answer.status, await answer.text())
+            async for piece in answer.content.iter_chunked(_PIECE):
+                take(piece)
+
+    @contextlib.asynccontextmanager
+    async def _exchange(
+        self, method: str, target: URL, timeout_s: float, **sending: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """One request and its answer, both in time. Raises AriDown or AriTimeout, by whether it can have had an effect."""
+        sent = False
         try:
-            async with asyncio.timeout(self._settings.rest_timeout_s), self._slots:
+            async with asyncio.timeout(timeout_s), self._slots:
                 if self._session.closed:
                     raise AriDown
                 sent = True
-                async with self._session.request(method, target, params=params, data=data, headers=headers) as answer:
-                    reply = _Reply(answer.status, answer.content_type, await answer.read())
+                async with self._session.request(method, target, **sending) as answer:
+                    yield answer
         except aiohttp.ClientConnectorError as error:
             raise AriDown(str(error)) from error
         except TimeoutError:
@@ -389,9 +428,6 @@ class _Http:
             raise (AriTimeout if sent else AriDown)(f"no answer to {method} {target.path} in time") from None
         except (aiohttp.ClientError, OSError) as error:
             raise AriTimeout(f"the link was lost before the answer to {method} {target.path}: {error!r}") from error
-        if reply.status >= HTTPStatus.BAD_REQUEST:
-            raise AriRefused(reply.status, await reply.text())
-        return reply
 
     async def ws_connect(self, url: str, params: Mapping[str, str] | None = None) -> aiohttp.ClientWebSocketResponse:
         try:
@@ -438,12 +474,3 @@ def _said(body: str) -> str:
     with contextlib.suppress(ValueError, LookupError, TypeError):
         return str(json.loads(body)["message"])
     return body[:200]
-
-
-def _tls_context(settings: AriSettings) -> ssl.SSLContext | None:
-    if settings.tls_ca is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=settings.tls_ca)
-    except OSError as error:
-        raise SettingsError(f"the CA file {settings.tls_ca} cannot be used: {error}") from error

@@ -4,32 +4,45 @@ Asterisk speaks of channels. Which call a channel belongs to, and whether it is 
 known from the ids that we gave the channels ourselves.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from dialerd.asterisk.variables import AGENT_LEG, LEAD_LEG
+from dialerd.asterisk.variables import AGENT_LEG, LEAD_LEG, MESSAGE_EVENT, OPT_OUT_EVENT
 from dialerd.domain.calls import (
     AgentAnswered,
     AgentConnected,
     AgentRang,
     AgentRangOut,
+    AnsweredBy,
     CallEvent,
     ChannelMade,
     DialFailed,
     HuntEnded,
+    KeyPressed,
     LeadAnswered,
     LeadHeld,
     LeadLeft,
     LeadQueued,
     LeadRang,
+    MenuSoundEnded,
+    MessageBegun,
+    OptedOut,
     hunt_channel_id,
     hunt_queue_channel_id,
+    playback_id,
 )
 
 Headers = Mapping[str, str]
 RINGING, UP = "5", "6"  # ChannelState
+
+_ANSWERED_BY = {
+    "HUMAN": AnsweredBy.HUMAN,
+    "MACHINE": AnsweredBy.MACHINE,
+    "NOTSURE": AnsweredBy.NOT_SURE,
+}
+"""What Asterisk's AMD says. A person who hung up meanwhile is none of them."""
 
 
 @dataclass
@@ -39,6 +52,10 @@ class Leg:
     attempt: UUID
     hunt: int = 0
     name: str = ""
+    agent: str | None = None
+    """Whose phone the channel itself is. Else the queue tells which agent it calls."""
+    in_queue: bool = False
+    """Whether it is a hunt's far half. The near half alone speaks for the hunt; the far half ends with it."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +69,29 @@ class EventReader:
 
     def __init__(self) -> None:
         self._legs: dict[str, Leg] = {}
+        self._menu_sounds: dict[str, tuple[UUID, int]] = {}
 
     def watch_lead(self, attempt: UUID, *, channel: str = "") -> None:
         """`channel` is the name of the lead's channel where Asterisk has made it already."""
         leg = self._legs.setdefault(str(attempt), Leg(attempt))
         leg.name = channel or leg.name
 
-    def watch_hunt(self, attempt: UUID, hunt: int) -> None:
-        for channel in (hunt_channel_id(attempt, hunt), hunt_queue_channel_id(attempt, hunt)):
-            self._legs.setdefault(str(channel), Leg(attempt, hunt))
+    def watch_hunt(self, attempt: UUID, hunt: int, *, agent: str | None = None) -> None:
+        """Through the queue, or by the phone of that agent."""
+        self._legs.setdefault(str(hunt_channel_id(attempt, hunt)), Leg(attempt, hunt, agent=agent))
+        self._legs.setdefault(str(hunt_queue_channel_id(attempt, hunt)), Leg(attempt, hunt, in_queue=True))
+
+    def watch_kept(self, attempt: UUID, channel: UUID) -> None:
+        """The channel of an agent who has stayed on the line from an earlier attempt: from now on the first hunt of this one."""
+        leg = self._legs.setdefault(str(channel), Leg(attempt, 1))
+        leg.attempt, leg.hunt = attempt, 1
+
+    def watch_menu_sound(self, attempt: UUID, step: int) -> None:
+        self._menu_sounds[str(playback_id(attempt, f"menu-{step}"))] = attempt, step
 
     def forget(self, attempt: UUID) -> None:
         self._legs = {channel: leg for channel, leg in self._legs.items() if leg.attempt != attempt}
+        self._menu_sounds = {sound: of for sound, of in self._menu_sounds.items() if of[0] != attempt}
 
     def channel_name(self, attempt: UUID) -> str | None:
         """The name of the lead's channel, once it is known."""
@@ -74,6 +102,8 @@ class EventReader:
         """What the event says of one of our calls; None if it says nothing."""
         if name == "OriginateResponse":
             return self._originate_response(headers)
+        if name == "UserEvent":
+            return self._user_event(headers)
         read = _AMI_READERS.get(name)
         leg = self._legs.get(headers.get("Uniqueid", "")) if read else None
         event = read(leg, headers) if read and leg else None
@@ -88,18 +118,45 @@ class EventReader:
             return None
         return CallNews(leg.attempt, HuntEnded(leg.hunt) if leg.hunt else DialFailed())
 
+    def _user_event(self, headers: Headers) -> CallNews | None:
+        """From our dialplan, which names the attempt."""
+        leg = self._legs.get(headers.get("Attempt", ""))
+        event = _USER_EVENTS.get(headers.get("UserEvent", ""))
+        return CallNews(leg.attempt, event()) if leg and event else None
+
     def read_ari(self, event: Mapping[str, Any]) -> CallNews | None:
-        if event.get("type") != "StasisStart":
-            return None
-        channel = event["channel"]
+        match event.get("type"):
+            case "StasisStart":
+                return self._entered(event["channel"], event["args"])
+            case "ChannelDtmfReceived":
+                return self._key(event["channel"]["id"], event["digit"])
+            case "PlaybackFinished":
+                return self._sound_over(event["playback"]["id"])
+            case _:
+                return None
+
+    def _entered(self, channel: Mapping[str, Any], args: Sequence[str]) -> CallNews | None:
+        """Into our hands."""
         leg = self._legs.get(channel["id"])
         if leg is None:
             return None
-        kind = event["args"][:1]
-        if kind == [LEAD_LEG]:
+        kind = args[0] if args else ""
+        if kind == LEAD_LEG:
             leg.name = channel["name"]
-            return CallNews(leg.attempt, LeadHeld())
-        return CallNews(leg.attempt, AgentAnswered(leg.hunt)) if kind == [AGENT_LEG] else None
+            return CallNews(leg.attempt, LeadHeld(_ANSWERED_BY.get(args[2] if len(args) > 2 else "")))
+        return CallNews(leg.attempt, AgentAnswered(leg.hunt)) if kind == AGENT_LEG else None
+
+    def _key(self, channel: str, digit: str) -> CallNews | None:
+        """What agents press is none of our business."""
+        leg = self._legs.get(channel)
+        return CallNews(leg.attempt, KeyPressed(digit)) if leg and not leg.hunt else None
+
+    def _sound_over(self, playback: str) -> CallNews | None:
+        """Played to its end, stopped, or not to be played at all: the menu goes on."""
+        if playback not in self._menu_sounds:
+            return None
+        attempt, step = self._menu_sounds.pop(playback)
+        return CallNews(attempt, MenuSoundEnded(step))
 
 
 def _new_channel(leg: Leg, headers: Headers) -> CallEvent | None:
@@ -108,18 +165,22 @@ def _new_channel(leg: Leg, headers: Headers) -> CallEvent | None:
 
 
 def _new_state(leg: Leg, headers: Headers) -> CallEvent | None:
-    if leg.hunt:
-        return None
     state = headers.get("ChannelState")
+    if leg.hunt:
+        return _agents_phone(leg, state)
     return LeadRang() if state == RINGING else LeadAnswered() if state == UP else None
+
+
+def _agents_phone(leg: Leg, state: str | None) -> CallEvent | None:
+    if leg.agent is None:
+        return None
+    return AgentRang(leg.agent) if state == RINGING else AgentConnected(leg.agent, leg.hunt) if state == UP else None
 
 
 def _hangup(leg: Leg, headers: Headers) -> CallEvent | None:
     if not leg.hunt:
         return LeadLeft(cause=_number(headers.get("Cause")), tech_cause=headers.get("TechCause") or None)
-    # The near half alone speaks for the hunt; the far half ends with it.
-    near = str(hunt_channel_id(leg.attempt, leg.hunt)) == headers["Uniqueid"]
-    return HuntEnded(leg.hunt) if near else None
+    return None if leg.in_queue else HuntEnded(leg.hunt)
 
 
 def _queue_join(leg: Leg, headers: Headers) -> CallEvent | None:
@@ -141,6 +202,8 @@ def _agent_connected(leg: Leg, headers: Headers) -> CallEvent | None:
 def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() else None
 
+
+_USER_EVENTS: Mapping[str, Callable[[], CallEvent]] = {MESSAGE_EVENT: MessageBegun, OPT_OUT_EVENT: OptedOut}
 
 _AMI_READERS: Mapping[str, Callable[[Leg, Headers], CallEvent | None]] = {
     "Newchannel": _new_channel,

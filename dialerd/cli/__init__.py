@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from dialerd import __version__
-from dialerd.cli import accounts, caller_ids, campaigns, compliance, config, crm, dnc, explain, leads, service, status
+from dialerd.cli import (
+    accounts,
+    agents,
+    caller_ids,
+    campaigns,
+    compliance,
+    config,
+    crm,
+    dnc,
+    explain,
+    leads,
+    menus,
+    recordings,
+    service,
+    status,
+)
 from dialerd.cli.console import say
 from dialerd.cli.doors import Doors, tell
 from dialerd.cli.session import Session
@@ -30,6 +45,9 @@ for name, group in (
     ("leads", leads.app),
     ("crm", crm.app),
     ("dnc", dnc.app),
+    ("menu", menus.app),
+    ("agent", agents.app),
+    ("recordings", recordings.app),
     ("compliance", compliance.app),
     ("explain", explain.app),
     ("account", accounts.app),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from dialerd.cli.console import AsJson, facts, out, print_json
-from dialerd.cli.options import caller_id, read, refuse_unknown_profile
+from dialerd.cli.options import caller_id, read, refuse_unknown_profile, taken_away
 from dialerd.cli.session import Stores, in_store
 from dialerd.domain.accounts import Account, AccountRules, UnknownZone
 from dialerd.domain.phone import is_region
@@ -92,7 +92,7 @@ def edit(
         *("time_zone", "unknown_zone", "lead_zone_trusted", "max_calls_24h", "max_calls_7d", "abandon_lockout_h"),
         "profile",
     )
-    changes: dict[str, Any] = {**_taken_away(unset or []), **plain}
+    changes: dict[str, Any] = {**taken_away(unset or [], UNSET), **plain}
     if business_hours:
         changes["business_hours"] = tuple(read(parse_row, row, "--business-hours") for row in business_hours)
     if allowed_prefixes:
@@ -115,12 +115,6 @@ def edit(
 
 def _given(context: typer.Context, *names: str) -> dict[str, Any]:
     return {name: context.params[name] for name in names if context.params[name] is not None}
-
-
-def _taken_away(names: list[str]) -> dict[str, Any]:
-    if unknown := [name for name in names if name not in UNSET]:
-        raise typer.BadParameter(f"can be {', '.join(UNSET)}, not {unknown[0]!r}", param_hint="--unset")
-    return {field: value for name in names for field, value in UNSET[name].items()}
 
 
 def _show(account: Account, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -178,11 +177,10 @@ def _after(text: str, now: datetime) -> datetime:
 
 
 def _moment(text: str, zone: str, now: datetime) -> datetime:
-    with suppress(OverflowError):  # what lies at either end of the calendar has no UTC
-        end = moment(text, zone, "--until")
-        if now < end <= now + LONGEST_REST:
-            return end
-    raise typer.BadParameter("has to be in the future, within a year from now", param_hint="--until")
+    end = moment(text, zone, "--until")
+    if not now < end <= now + LONGEST_REST:
+        raise typer.BadParameter("has to be in the future, within a year from now", param_hint="--until")
+    return end
 
 
 # --- the account's main numbers -----------------------------------------------------------------------------------------

@@ -3,26 +3,27 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 import typer
 
+from dialerd.cli.campaign_options import PLAIN, UNSET, CampaignOptions, settings_in, with_options
 from dialerd.cli.console import AsJson, facts, local, out, print_json, say, table
-from dialerd.cli.options import CampaignRef, caller_id, moment, outcome_rules, read, refuse_unknown_profile, time_of_day
+from dialerd.cli.options import CampaignRef, caller_id, moment, refuse_unknown_profile, taken_away
 from dialerd.cli.session import Stores, in_store
-from dialerd.domain.caller_id import PoolNumber, Rotation
-from dialerd.domain.calls import DialMode
+from dialerd.domain.abandonment import Abandonment
+from dialerd.domain.caller_id import PoolNumber
 from dialerd.domain.campaigns import (
     CAMPAIGN_TRANSITIONS,
-    Alternates,
     Campaign,
     CampaignAction,
     CampaignSettings,
     CampaignStatus,
+    Target,
 )
 from dialerd.domain.leads import FINAL
 from dialerd.domain.outcomes import Outcome, OutcomeRule
-from dialerd.domain.schedule import parse_plan, parse_row, parse_window, plan_text, row_text, window_text
+from dialerd.domain.schedule import plan_text, row_text, window_text
 from dialerd.errors import DialerdError, IllegalTransition
 from dialerd.store.caller_ids import raise_for_pool
 from dialerd.store.campaigns import CampaignOverview
@@ -30,143 +31,31 @@ from dialerd.store.campaigns import CampaignOverview
 app = typer.Typer(help="Make campaigns, and start, pause, stop, edit them.", no_args_is_help=True)
 
 _BY_HAND = frozenset(CampaignAction) - {CampaignAction.COMPLETE}
-_SETTINGS = frozenset(field.name for field in fields(CampaignSettings))
-UNSET: Mapping[str, Mapping[str, object]] = {
-    "cooloff-2nd": {"cooloff_2nd_s": None},
-    "cooloff-3rd": {"cooloff_3rd_s": None},
-    "schedule": {"schedule": None},
-    "lead-window": {"lead_window": None},
-    "day-plan": {"day_plan": None},
-    "outcomes": {"outcome_rules": {}},
-    "profile": {"profile": None},
-}
-
-# One option for each field of CampaignSettings, under the field's name: `_given` collects them.
-Note = Annotated[str | None, typer.Option(help="For people: what the campaign is for.")]
-Mode = Annotated[DialMode | None, typer.Option("--mode", help="progressive: the lead first, then an agent.")]
-Pace = Annotated[
-    float | None, typer.Option(help="Most calls started a second: above 0, up to the account's limit (20).")
-]
-Concurrency = Annotated[int | None, typer.Option(help="Most calls in flight: 1 to the account's limit (50).")]
-Attempts = Annotated[
-    int | None,
-    typer.Option("--max-attempts", "--retries", help="Most attempts for a lead: 1 to the account's limit (5)."),
-]
-Cooloff = Annotated[int | None, typer.Option("--cooloff", help="Seconds to wait after a failed dial: up to 30 days.")]
-Cooloff2nd = Annotated[int | None, typer.Option("--cooloff-2nd", help="Seconds to wait after the second failed dial.")]
-Cooloff3rd = Annotated[int | None, typer.Option("--cooloff-3rd", help="Seconds to wait after the third failed dial.")]
-Ring = Annotated[int | None, typer.Option("--ring-timeout", help="Seconds a lead's phone may ring: 5 to 120.")]
-Sla = Annotated[
-    int | None, typer.Option("--customer-wait", help="Seconds a lead may wait in silence for an agent: 0 to 60.")
-]
-Hunt = Annotated[
-    int | None,
-    typer.Option("--agent-dial-timeout", help="Seconds agents are rung before the lead joins the queue: 1 to 300."),
-]
-Wrapup = Annotated[int | None, typer.Option("--wrapup", help="Seconds of wrap-up, as set in the queue: 0 to 3600.")]
-Pool = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--caller-id",
-        metavar="NUMBER[=NAME]",
-        help="Number to show; several may be given. They replace all there were.",
-    ),
-]
-CallerIds = Annotated[
-    bool | None,
-    typer.Option(
-        "--caller-ids/--no-caller-ids", help="Show the campaign's numbers, or the queue's and then the account's."
-    ),
-]
-Rotate = Annotated[Rotation | None, typer.Option(help="How a call gets its number out of several.")]
-Rows = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--schedule",
-        metavar="ROW",
-        help="When it may dial, by the account's clock: 'mon-fri 09:00-17:00', 'sat 10:00-14:00 days 1-15 months 1,2'. "
-        "Several may be given; they replace the account's business hours.",
-    ),
-]
-AnyTime = Annotated[bool, typer.Option("--any-time", help="Dial at any time, whatever the account's hours are.")]
-Window = Annotated[
-    str | None,
-    typer.Option("--lead-window", metavar="FROM-TO", help="Dial By Timezone: 09:00-20:00 by each lead's own clock."),
-]
-PlanDay = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--plan-day",
-        metavar="DAY: TIMES",
-        help="Dial by Schedule by Timezone: '0: 09:00, 13:00' on the day a lead was added, '2: 10:00' two days later.",
-    ),
-]
-PlanWindow = Annotated[float | None, typer.Option("--plan-window", help="Hours that each window of the plan lasts: 1.")]
-Cycles = Annotated[
-    int | None,
-    typer.Option("--dial-cycles", help="Most passes through the list, and so dials of each lead, a day; 0: no limit."),
-]
-CyclesTime = Annotated[
-    str | None,
-    typer.Option("--dial-cycles-time", metavar="HH:MM", help="When that day begins, on the account's clock."),
-]
-OutcomeRules = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--outcome",
-        metavar="RULE",
-        help="What follows one outcome: 'busy: retry, delay 300, max 2' or 'no_answer: final'. They replace all there were.",
-    ),
-]
-Alternate = Annotated[Alternates | None, typer.Option(help="When a lead's other numbers are tried.")]
-ProfileName = Annotated[str | None, typer.Option("--profile", help="Compliance profile: see `dialerd compliance`.")]
-
-
-_PLAIN = CampaignSettings(name="", queue="")
 
 
 @app.command(
     "create",
     help="Make a campaign. It is a draft until it is started.\n\n"
-    f"What is not given is {_PLAIN.calls_per_second:g} call a second, {_PLAIN.concurrency} in flight, "
-    f"{_PLAIN.max_attempts} attempts, {_PLAIN.cooloff_s} s of cool-off, {_PLAIN.ring_timeout_s} s of ringing, "
-    f"{_PLAIN.customer_wait_sla_s} s of customer wait, {_PLAIN.agent_dial_timeout_s} s for agents to pick up.",
+    f"What is not given is the mode {PLAIN.dial_mode}, {PLAIN.calls_per_second:g} call a second, {PLAIN.concurrency} in "
+    f"flight, {PLAIN.max_attempts} attempts, {PLAIN.cooloff_s} s of cool-off, {PLAIN.ring_timeout_s} s of ringing, "
+    f"{PLAIN.customer_wait_sla_s} s of customer wait, {PLAIN.agent_dial_timeout_s} s for agents to pick up.",
 )
+@with_options
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="What the campaign is called.", show_default=False)],
-    queue: Annotated[str, typer.Option(help="Bound queue, as Asterisk calls it: its agents get the answered calls.")],
-    note: Note = None,
-    dial_mode: Mode = None,
-    calls_per_second: Pace = None,
-    concurrency: Concurrency = None,
-    max_attempts: Attempts = None,
-    cooloff_s: Cooloff = None,
-    cooloff_2nd_s: Cooloff2nd = None,
-    cooloff_3rd_s: Cooloff3rd = None,
-    dial_cycles: Cycles = None,
-    cycles_time: CyclesTime = None,
-    outcomes: OutcomeRules = None,
-    alternates: Alternate = None,
-    rows: Rows = None,
-    any_time: AnyTime = False,
-    window: Window = None,
-    plan_days: PlanDay = None,
-    plan_window: PlanWindow = None,
-    caller_id_enabled: CallerIds = None,
-    rotation: Rotate = None,
-    profile: ProfileName = None,
-    ring_timeout_s: Ring = None,
-    customer_wait_sla_s: Sla = None,
-    agent_dial_timeout_s: Hunt = None,
-    wrapup_s: Wrapup = None,
-    caller_ids: Pool = None,
+    **given: Unpack[CampaignOptions],
 ) -> None:
-    pool = [caller_id(text) for text in caller_ids or []]
-    settings = CampaignSettings(**{"caller_id_enabled": bool(pool), **_given(context)})
+    pool = [caller_id(text) for text in given.get("caller_ids") or []]
+    settings = CampaignSettings(name=name, **{"caller_id_enabled": bool(pool), **settings_in(given)})
+    if not settings.queue and settings.target is not Target.MENU:
+        raise typer.BadParameter(
+            "name the queue whose agents get the answered calls; only a voice menu (--target menu) may do without",
+            param_hint="--queue",
+        )
 
     async def work(stores: Stores) -> Campaign:
-        refuse_unknown_profile(profile, stores.profiles)
+        refuse_unknown_profile(settings.profile, stores.profiles)
         return await stores.campaigns.create(settings, pool, (await stores.account()).name)
 
     campaign = in_store(context, work)
@@ -174,49 +63,26 @@ def create(
 
 
 @app.command("edit")
+@with_options
 def edit(
     context: typer.Context,
     campaign: CampaignRef,
     name: Annotated[str | None, typer.Option(help="What the campaign is called.")] = None,
-    queue: Annotated[str | None, typer.Option(help="Bound queue, as Asterisk calls it.")] = None,
-    note: Note = None,
-    dial_mode: Mode = None,
-    calls_per_second: Pace = None,
-    concurrency: Concurrency = None,
-    max_attempts: Attempts = None,
-    cooloff_s: Cooloff = None,
-    cooloff_2nd_s: Cooloff2nd = None,
-    cooloff_3rd_s: Cooloff3rd = None,
-    dial_cycles: Cycles = None,
-    cycles_time: CyclesTime = None,
-    outcomes: OutcomeRules = None,
-    alternates: Alternate = None,
-    rows: Rows = None,
-    any_time: AnyTime = False,
-    window: Window = None,
-    plan_days: PlanDay = None,
-    plan_window: PlanWindow = None,
-    caller_id_enabled: CallerIds = None,
-    rotation: Rotate = None,
-    profile: ProfileName = None,
     unset: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help=f"Take a setting away: {', '.join(UNSET)}.")
     ] = None,
-    ring_timeout_s: Ring = None,
-    customer_wait_sla_s: Sla = None,
-    agent_dial_timeout_s: Hunt = None,
-    wrapup_s: Wrapup = None,
-    caller_ids: Pool = None,
+    **given: Unpack[CampaignOptions],
 ) -> None:
     """Change a campaign, also while it runs: the next call obeys. Caller IDs that are given replace all there were."""
-    pool = [caller_id(text) for text in caller_ids or []]
+    pool = [caller_id(text) for text in given.get("caller_ids") or []]
+    called = {} if name is None else {"name": name}
     shown = {"caller_id_enabled": True} if pool else {}
-    changes = {**_taken_away(unset or []), **shown, **_given(context)}
+    changes = {**taken_away(unset or [], UNSET), **called, **shown, **settings_in(given)}
     if not changes and not pool:
         raise typer.BadParameter("nothing to change: name at least one setting")
 
     async def work(stores: Stores) -> Campaign:
-        refuse_unknown_profile(profile, stores.profiles)
+        refuse_unknown_profile(given.get("profile"), stores.profiles)
         found = await stores.find_campaign(campaign)
         raise_for_pool(pool, found.account.limits.max_pool)  # before anything is written: all is changed, or nothing
         changed = await stores.campaigns.edit(found.id, changes) if changes else found
@@ -225,42 +91,6 @@ def edit(
         return changed
 
     say(f"campaign {in_store(context, work).settings.name!r} is changed")
-
-
-def _given(context: typer.Context) -> dict[str, Any]:
-    """The settings that were named. What has an inner structure is read from its text; the rest has the setting's name."""
-    given = {name: value for name, value in context.params.items() if value is not None}
-    found = {name: value for name, value in given.items() if name in _SETTINGS}
-    if rows := given.get("rows"):
-        found["schedule"] = tuple(read(parse_row, row, "--schedule") for row in rows)
-    if given["any_time"]:
-        found["schedule"] = _unless_both("--any-time", "--schedule", bool(rows), ())
-    if window := given.get("window"):
-        found["lead_window"] = read(parse_window, window, "--lead-window")
-    if days := given.get("plan_days"):
-        length = given.get("plan_window", 1.0)
-        found["day_plan"] = read(lambda _: parse_plan(days, length), "", "--plan-day")
-    elif "plan_window" in given:
-        raise typer.BadParameter(
-            "says how long the windows of --plan-day last: name its days, too", param_hint="--plan-window"
-        )
-    if cycles_time := given.get("cycles_time"):
-        found["dial_cycles_time"] = time_of_day(cycles_time, "--dial-cycles-time")
-    if outcomes := given.get("outcomes"):
-        found["outcome_rules"] = outcome_rules(outcomes)
-    return found
-
-
-def _unless_both(one: str, other: str, is_given: bool, value: Any) -> Any:
-    if is_given:
-        raise typer.BadParameter(f"cannot be said together with {other}", param_hint=one)
-    return value
-
-
-def _taken_away(names: Sequence[str]) -> dict[str, object]:
-    if unknown := [name for name in names if name not in UNSET]:
-        raise typer.BadParameter(f"can be {', '.join(UNSET)}, not {unknown[0]!r}", param_hint="--unset")
-    return {setting: value for name in names for setting, value in UNSET[name].items()}
 
 
 # --- its life ---------------------------------------------------------------------------------------------------------
@@ -294,11 +124,7 @@ def schedule(
         starts_at = moment(at, zone, "--at")
         if starts_at <= datetime.now(UTC):
             raise typer.BadParameter("is over: name a time to come", param_hint="--at")
-        found = await stores.find_campaign(campaign)
-        try:
-            return await stores.campaigns.act(found.id, CampaignAction.SCHEDULE, starts_at=starts_at), zone
-        except IllegalTransition:
-            raise _cannot(found, CampaignAction.SCHEDULE) from None
+        return await _moved(stores, campaign, CampaignAction.SCHEDULE, starts_at), zone
 
     scheduled, zone = in_store(context, work)
     say(f"campaign {scheduled.settings.name!r} starts at {local(scheduled.starts_at, zone)}")
@@ -323,15 +149,17 @@ def cancel(context: typer.Context, campaign: CampaignRef) -> None:
 
 
 def _act(context: typer.Context, reference: str, action: CampaignAction) -> None:
-    async def work(stores: Stores) -> Campaign:
-        found = await stores.find_campaign(reference)
-        try:
-            return await stores.campaigns.act(found.id, action)
-        except IllegalTransition:
-            raise _cannot(found, action) from None
-
-    campaign = in_store(context, work)
+    campaign = in_store(context, lambda stores: _moved(stores, reference, action))
     say(f"campaign {campaign.settings.name!r} is {campaign.status}")
+
+
+async def _moved(stores: Stores, reference: str, action: CampaignAction, starts_at: datetime | None = None) -> Campaign:
+    """The campaign after it; `starts_at` goes with SCHEDULE. Raises what is possible instead, where this is not."""
+    found = await stores.find_campaign(reference)
+    try:
+        return await stores.campaigns.act(found.id, action, starts_at=starts_at)
+    except IllegalTransition:
+        raise _cannot(found, action) from None
 
 
 def _cannot(campaign: Campaign, action: CampaignAction) -> DialerdError:
@@ -347,6 +175,7 @@ def _cannot(campaign: Campaign, action: CampaignAction) -> DialerdError:
 class _Shown:
     overview: CampaignOverview
     pool: Sequence[PoolNumber]
+    abandonment: Abandonment
     zone: str
 
 
@@ -374,12 +203,14 @@ def show(context: typer.Context, campaign: CampaignRef, as_json: AsJson = False)
         return _Shown(
             overview=await stores.campaigns.overview(found.id),
             pool=await stores.caller_ids.of_campaign(found.id),
+            abandonment=await stores.campaigns.abandonment(found),
             zone=await stores.zone(),
         )
 
     shown = in_store(context, work)
     if as_json:
-        print_json({**as_values(shown.overview), "caller_ids": [asdict(number) for number in shown.pool]})
+        own = {"caller_ids": [asdict(number) for number in shown.pool], "abandonment": ledger_values(shown.abandonment)}
+        print_json({**as_values(shown.overview), **own})
     else:
         out().print(facts(_described(shown)))
 
@@ -413,6 +244,7 @@ def _described(shown: _Shown) -> dict[str, object]:
         "ended": local(overview.ended_at, shown.zone),
         **{_label(field.name): told(field.name, getattr(settings, field.name)) for field in fields(settings)},
         "caller IDs": ", ".join(map(_pool_text, shown.pool)),
+        "abandonment": ledger_text(shown.abandonment),
         "leads": ", ".join(f"{count} {state}" for state, count in overview.leads.items() if count) or 0,
         "calls in flight": overview.open_attempts,
     }
@@ -430,8 +262,28 @@ def hold_of(overview: CampaignOverview, zone: str) -> str:
     return (overview.hold_sentence or "") + until
 
 
+def ledger_values(abandonment: Abandonment) -> dict[str, Any]:
+    """Of the present period, for machines. Rate and cap are shares: 0.03 is 3 of 100."""
+    ledger = abandonment.ledger
+    return {**asdict(ledger), "rate": ledger.rate, "cap": abandonment.cap}
+
+
+def ledger_text(abandonment: Abandonment) -> str:
+    """Of the present period, for people."""
+    ledger = abandonment.ledger
+    cap = "no cap" if abandonment.cap is None else f"cap {abandonment.cap * 100:g}%"
+    return (
+        f"{ledger.abandoned} of {ledger.answered} answered calls ({ledger.rate:.1%}, {cap}); {ledger.in_time} reached "
+        "an agent in time"
+    )
+
+
 def _pool_text(number: PoolNumber) -> str:
     return f"{number.caller_id.number} {number.caller_id.name}".rstrip() + f" (used {number.uses})"
+
+
+def _on_or_off(switch: bool) -> str:
+    return "on" if switch else "off"
 
 
 _TOLD: Mapping[str, Callable[[Any], str]] = {
@@ -439,11 +291,22 @@ _TOLD: Mapping[str, Callable[[Any], str]] = {
     "lead_window": window_text,
     "day_plan": lambda plan: f"{'; '.join(plan_text(plan))} ({plan.window_h:g} h each)",
     "outcome_rules": lambda rules: "; ".join(_rule_text(outcome, rule) for outcome, rule in rules.items()),
+    "dispositions": lambda known: "; ".join(f"{one.code} = {one.title} ({one.effect})" for one in known),
+    "mask_lead_caller_id": _on_or_off,
+    "send_lead_data": _on_or_off,
+    "recording": _on_or_off,
     "dial_cycles": lambda most: str(most) if most else "no limit",
     "dial_cycles_time": lambda at: f"{at:%H:%M}",
     "caller_id_enabled": lambda on: "on" if on else "off: the queue's number, else the account's",
 }
-_UNTOLD = {"schedule": "the account's business hours", "profile": "the account's"}
+_UNTOLD = {
+    "schedule": "the account's business hours",
+    "profile": "the account's",
+    "abandonment_cap_pct": "what the compliance profile says",
+}
+
+
+_UNITS = {"s": "s", "pct": "%"}
 
 
 def told(setting: str, value: object) -> object:
@@ -464,5 +327,5 @@ def _rule_text(outcome: Outcome, rule: OutcomeRule) -> str:
 
 def _label(setting: str) -> str:
     """`ring_timeout_s` as people read it: ring timeout (s)."""
-    name = f"{setting[:-2]} (s)" if setting.endswith("_s") else setting
-    return name.replace("_", " ")
+    name, _, unit = setting.rpartition("_")
+    return f"{name} ({_UNITS[unit]})".replace("_", " ") if unit in _UNITS else setting.replace("_", " ")

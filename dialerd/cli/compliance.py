@@ -9,11 +9,19 @@ import typer
 from dialerd.cli.console import AsJson, facts, out, print_json, say, table
 from dialerd.cli.session import session_of
 from dialerd.compliance import profiles
+from dialerd.domain.abandonment import AbandonmentRule, Period
+from dialerd.domain.calls import NoAgent
 from dialerd.domain.compliance import Caps, Demand, HoursRule, Profile, Rule, SettingRule
 from dialerd.domain.schedule import row_text
 from dialerd.errors import NotFound
 
 app = typer.Typer(help="Look at the compliance profiles that campaigns may have.", no_args_is_help=True)
+
+PERIODS = {
+    Period.DAY: "on each day",
+    Period.BLOCK_30_DAYS: "in each 30 days from the first start",
+    Period.MONTH: "in each month",
+}
 
 ADVICE = "Not legal advice: look whether a rule still is what it was on the day it was verified."
 
@@ -88,10 +96,17 @@ def _bound(rule: Rule) -> str:
         case SettingRule():
             limits = ((">=", rule.binds.at_least), ("<=", rule.binds.at_most))
             return ", ".join(f"{rule.binds.setting} {sign} {limit}" for sign, limit in limits if limit is not None)
+        case AbandonmentRule():
+            cap, limit_s = rule.binds.cap * 100, rule.binds.limit.total_seconds()
+            return (
+                f"abandoned <= {cap:g}% of answered {PERIODS[rule.binds.period]}; an agent within {limit_s:g} seconds"
+            )
         case Demand.CALLER_ID:
             return "a caller ID is shown"
         case Demand.KNOWN_ZONE:
             return "unknown_zone = block"
+        case Demand.SAFE_HARBOUR:
+            return f"no_agent = {NoAgent.MESSAGE_AT_SLA}"
         case _:
             assert_never(rule.binds)
 

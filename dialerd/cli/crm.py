@@ -11,7 +11,7 @@ import typer
 from dialerd.cli.console import AsJson, facts, local, out, print_json, say, table
 from dialerd.cli.options import CampaignRef, Region
 from dialerd.cli.session import Stores, in_store
-from dialerd.cli.uploads import OnBadRows, Policy, Report, RowsRefused, findings, tell, write_report
+from dialerd.cli.uploads import OnBadRows, Policy, Report, counted, findings, reported, sifted, tell
 from dialerd.domain.campaigns import Campaign
 from dialerd.domain.leads import NewLead
 from dialerd.domain.phone import mask
@@ -132,19 +132,22 @@ def sync(
         target = await stores.find_campaign(campaign)
         stored = await stores.crm_sources.get(target.id)
         source = read_source(stored.source)
-        default_region = region or await stores.region()
-        async with aclosing(read_leads(source, stores.settings.crm, default_region=default_region)) as rows:
+        account = await stores.account()
+        found = read_leads(
+            source,
+            stores.settings.crm,
+            default_region=region or account.default_region,
+            most_attempts=account.rules.limits.max_attempts,
+        )
+        async with aclosing(found) as rows:
             leads = _leads(rows, bad, on_bad_rows)
             origin = f"CRM {host_of(source.url)}"
             imported = await stores.leads.add(target.id, leads, source=origin, duplicates=duplicates)
         await stores.crm_sources.note_sync(target.id, stored.source)
         return imported
 
-    try:
+    with reported(bad, report):
         imported = in_store(context, work)
-    finally:
-        tell(findings(bad))
-        write_report(report, findings(bad))
     _tell_sync(imported, len(bad), as_json)
 
 
@@ -164,21 +167,21 @@ def remove(context: typer.Context, campaign: CampaignRef) -> None:
 
 
 async def _sample(stores: Stores, source: CrmSource, region: str | None, size: int) -> Rows:
-    default_region = region or await stores.region()
-    return await read_sample(source, stores.settings.crm, default_region=default_region, size=size)
+    account = await stores.account()
+    return await read_sample(
+        source,
+        stores.settings.crm,
+        default_region=region or account.default_region,
+        most_attempts=account.rules.limits.max_attempts,
+        size=size,
+    )
 
 
 async def _leads(rows: AsyncIterable[GoodRow | BadRow], bad: list[BadRow], policy: Policy) -> AsyncIterator[NewLead]:
-    """The good ones; the bad rows are put into `bad`. Raises RowsRefused after the last if the policy says so."""
-    async for row in rows:
-        if isinstance(row, BadRow):
-            bad.append(row)
-        elif not (bad and policy is Policy.REFUSE):
-            yield row.lead
-    if bad and policy is Policy.REFUSE:
-        raise RowsRefused(
-            f"{len(bad)} leads cannot be used, so nothing was stored: mend them in the CRM, or leave them out by --on-bad-rows keep"
-        )
+    """As `sifted` says."""
+    one_by_one = ([row] async for row in rows)
+    async for row in sifted(one_by_one, bad=bad, policy=policy, what="leads", mend="mend them in the CRM"):
+        yield row.lead
 
 
 def _good(rows: Rows) -> list[GoodRow]:
@@ -232,4 +235,4 @@ def _tell_sync(imported: ImportReport, bad: int, as_json: bool) -> None:
         (blocked, "are on a do-not-call list, and blocked"),
         (bad, "cannot be used, and were left out"),
     ]
-    say("; ".join([f"{imported.added} leads are added", *(f"{count} {remark}" for count, remark in remarks if count)]))
+    say(counted(f"{imported.added} leads are added", remarks))

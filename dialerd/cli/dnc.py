@@ -19,7 +19,7 @@ from dialerd.cli.doors import FAILED
 from dialerd.cli.exports import Format, Output, OutputFormat, write_csv, write_json
 from dialerd.cli.options import CsvFile, Encoding, Region
 from dialerd.cli.session import Stores, in_store
-from dialerd.cli.uploads import OnBadRows, Policy, Report, findings, good_rows, tell, write_report
+from dialerd.cli.uploads import OnBadRows, Policy, Report, counted, good_rows, reported
 from dialerd.domain.phone import InvalidNumber, normalize
 from dialerd.lead_sources.base import BadRow
 from dialerd.lead_sources.csv_table import guarded
@@ -196,11 +196,8 @@ def import_file(
             good = good_rows(rows, bad=bad, policy=on_bad_rows, advance=watch.read)
             return await stores.dnc.add_many(_stored(good, watch), target, added_by=_user())
 
-    try:
+    with reported(bad, report):
         imported = in_store(context, work)
-    finally:
-        tell(findings(bad))
-        write_report(report, findings(bad))
     _tell_import(imported, len(bad), as_json)
 
 
@@ -209,8 +206,7 @@ def _tell_import(imported: DncImport, bad: int, as_json: bool) -> None:
         print_json({**asdict(imported), "bad_rows": bad})
         return
     remarks = [(imported.prolonged, "were on it and last longer now"), (bad, "bad rows were left out")]
-    told = [f"{imported.added} numbers are new on the do-not-call list"]
-    say("; ".join([*told, *(f"{count} {remark}" for count, remark in remarks if count)]))
+    say(counted(f"{imported.added} numbers are new on the do-not-call list", remarks))
 
 
 @app.command("export")

@@ -35,12 +35,14 @@ _WORDS = {
     LeadState.RETRY: "it is due again, and waits for its turn",
     LeadState.COOLOFF: "it was dialed without success, and cools off",
     LeadState.VOICEMAIL: "a machine answered, and it cools off",
-    LeadState.SUCCESS: "it has talked to an agent",
+    LeadState.SUCCESS: "it has talked to an agent, or made its choice in the voice menu",
     LeadState.FAILED: "it has no attempts left, or its number or its answer was final",
     LeadState.BLOCKED: "it is on a do-not-call list, or another rule forbids calls to it for good",
     LeadState.ABANDONED: "it picked up and no agent was there in time",
     LeadState.DELETED: "it was taken off the list",
 }
+_HELD = {"offered": "its card lies before an agent, at most", "callback": "it is to be called back, and waits"}
+"""By what is noted as the reason, where that is no rule."""
 _STATUS = {
     CampaignStatus.DRAFT: "it has not been started",
     CampaignStatus.SCHEDULED: "it will start by itself",
@@ -147,6 +149,9 @@ def why_lead(story: _LeadStory) -> str:
     rule = f" (rule: {record.held_by})" if record.held_by else ""
     cools_off = state in (LeadState.COOLOFF, LeadState.VOICEMAIL)
     if record.not_before is not None and record.not_before > datetime.now(UTC):
+        if record.held_by in _HELD:
+            by = f", by {record.lead.callback_agent}" if record.lead.callback_agent else ""
+            return f"{_HELD[record.held_by]} until {local(record.not_before, zone)}{by}"
         words = _WORDS[state] if cools_off else "a rule holds it back"
         return f"{words} until {local(record.not_before, zone)}{rule}"
     if state in FINAL:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Annotated, Any
@@ -19,12 +19,11 @@ from dialerd.cli.uploads import (
     OnBadRows,
     Policy,
     Report,
-    findings,
+    counted,
     good_rows,
     progress,
+    reported,
     sha256_of,
-    tell,
-    write_report,
 )
 from dialerd.domain.leads import IN_FLIGHT, LeadState, NewLead
 from dialerd.domain.phone import mask
@@ -33,7 +32,7 @@ from dialerd.lead_sources.base import BadRow, GoodRow
 from dialerd.lead_sources.csv_file import ALTERNATES, COLUMNS, OURS, read_leads, sample_csv
 from dialerd.lead_sources.csv_table import UTF_8, guarded
 from dialerd.store.activity import LoggedCall
-from dialerd.store.leads import Duplicates, ImportReport, LeadRecord
+from dialerd.store.leads import Duplicates, ImportReport, LeadRecord, LeadStore
 
 app = typer.Typer(help="Import, list, export, reset and delete the leads of a campaign.", no_args_is_help=True)
 
@@ -69,7 +68,7 @@ def import_file(
 
     Leads that are on a do-not-call list are stored, and blocked. A file that was imported before is not imported again.
     """
-    found: list[Finding] = []
+    on_dnc: list[Finding] = []
     bad: list[BadRow] = []
 
     async def work(stores: Stores) -> tuple[ImportReport, str]:
@@ -88,15 +87,11 @@ def import_file(
             imported = await stores.leads.add(
                 target.id, good, source=file.name, duplicates=duplicates, sha256=sha256, again=again
             )
-        found.extend(_on_dnc_list(lines[number], number) for number in imported.on_dnc)
+        on_dnc.extend(_on_dnc_list(lines[number], number) for number in imported.on_dnc)
         return imported, await stores.zone()
 
-    try:
+    with reported(bad, report, on_dnc):
         imported, zone = in_store(context, work)
-    finally:
-        found += findings(bad)
-        tell(findings(bad))
-        write_report(report, sorted(found, key=lambda finding: finding.line))
     if imported.added + imported.renewed + imported.duplicates == 0 and not imported.uploaded_before:
         raise DialerdError(f"{file} has no row that can be imported")
     _tell_import(imported, len(bad), zone, as_json)
@@ -126,7 +121,7 @@ def _tell_import(imported: ImportReport, bad: int, zone: str, as_json: bool) -> 
         (blocked, "of them are on a do-not-call list, and blocked"),
         (bad, "bad rows were left out"),
     ]
-    say("; ".join([f"{imported.added} leads are added", *(f"{count} {remark}" for count, remark in remarks if count)]))
+    say(counted(f"{imported.added} leads are added", remarks))
 
 
 @app.command("sample")
@@ -264,32 +259,16 @@ def _cells(record: LeadRecord, custom: Sequence[str]) -> list[object]:
 def reset(context: typer.Context, campaign: CampaignRef, state: State = None, lead: LeadIds = None) -> None:
     """Make leads new again: due at once, with all their attempts before them. Name them by state or by id."""
     _raise_unless_named(state, lead, "reset")
-
-    async def work(stores: Stores) -> int:
-        found = await stores.find_campaign(campaign)
-        if state is not None:
-            return await stores.leads.reset_all(found.id, state)
-        for lead_id in await _ids_in(stores, found.id, lead):
-            await stores.leads.reset(lead_id)
-        return len(lead or ())
-
-    say(f"{in_store(context, work)} leads are new again")
+    changed = _changed(context, campaign, state, lead, LeadStore.reset_all, LeadStore.reset)
+    say(f"{changed} leads are new again")
 
 
 @app.command("delete")
 def delete(context: typer.Context, campaign: CampaignRef, state: State = None, lead: LeadIds = None) -> None:
     """Take leads off the list of a campaign that does not run. What happened to them is kept. Name them by state or by id."""
     _raise_unless_named(state, lead, "deleted")
-
-    async def work(stores: Stores) -> int:
-        found = await stores.find_campaign(campaign)
-        if state is not None:
-            return await stores.leads.delete_all(found.id, state)
-        for lead_id in await _ids_in(stores, found.id, lead):
-            await stores.leads.delete(lead_id)
-        return len(lead or ())
-
-    say(f"{in_store(context, work)} leads are deleted")
+    changed = _changed(context, campaign, state, lead, LeadStore.delete_all, LeadStore.delete)
+    say(f"{changed} leads are deleted")
 
 
 def _raise_unless_named(state: LeadState | None, leads: Sequence[int] | None, act: str) -> None:
@@ -297,6 +276,27 @@ def _raise_unless_named(state: LeadState | None, leads: Sequence[int] | None, ac
         raise typer.BadParameter("name the leads: either --state or --lead")
     if state in IN_FLIGHT:
         raise typer.BadParameter(f"a lead that is being called cannot be {act}", param_hint="--state")
+
+
+def _changed(
+    context: typer.Context,
+    campaign: str,
+    state: LeadState | None,
+    leads: Sequence[int] | None,
+    all_in: Callable[[LeadStore, int, LeadState], Awaitable[int]],
+    one: Callable[[LeadStore, int], Awaitable[object]],
+) -> int:
+    """How many: all that are in the state, or else those that are named, one by one."""
+
+    async def work(stores: Stores) -> int:
+        found = await stores.find_campaign(campaign)
+        if state is not None:
+            return await all_in(stores.leads, found.id, state)
+        for lead_id in await _ids_in(stores, found.id, leads):
+            await one(stores.leads, lead_id)
+        return len(leads or ())
+
+    return in_store(context, work)
 
 
 async def _ids_in(stores: Stores, campaign_id: int, leads: Sequence[int] | None) -> Sequence[int]:

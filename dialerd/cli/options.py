@@ -1,22 +1,23 @@
 """Options that several commands share, and how their values are read."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from dialerd.domain.caller_id import CallerId
+from dialerd.domain.caller_id import LONGEST_NAME, CallerId, is_name, is_number
+from dialerd.domain.campaigns import is_interface
+from dialerd.domain.dispositions import Disposition, DispositionEffect
 from dialerd.domain.outcomes import Outcome, OutcomeRule
 from dialerd.domain.schedule import ScheduleError
 from dialerd.domain.timezones import instants_of
 
 T = TypeVar("T")
-
-LONGEST_NAME = 60
 
 CampaignRef = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name or id of the campaign.", show_default=False)]
 CsvFile = Annotated[Path, typer.Argument(metavar="FILE", help="The file to read.", show_default=False)]
@@ -27,28 +28,51 @@ Region = Annotated[
 ]
 
 HIGHEST_ID = 2**63 - 1
-_CALLER_NUMBER = re.compile(r"\+?[0-9]{3,15}", re.ASCII)
 
 
 def caller_id(text: str) -> CallerId:
     """NUMBER or NUMBER=NAME. Raises BadParameter: a caller ID goes into the call as it is."""
     number, _, name = text.partition("=")
     number = re.sub(r"[ ().-]", "", number)
-    if not _CALLER_NUMBER.fullmatch(number):
+    if not is_number(number):
         raise typer.BadParameter(f"{number!r} is not a number: 3 to 15 digits", param_hint="--caller-id")
-    if not name.isprintable() or len(name) > LONGEST_NAME or set(name) & set('"<>,\\'):
+    if not is_name(name) or set(name) & set('"<>,\\'):
         raise typer.BadParameter(
             f'the name may have {LONGEST_NAME} characters, and none of " < > , \\', param_hint="--caller-id"
         )
     return CallerId(number=number, name=name.strip())
 
 
-def read(parse: Callable[[str], T], text: str, option: str) -> T:
-    """What the option says, by a parser of the domain. Raises BadParameter with its reason."""
+def interface(text: str, option: str) -> str:
+    """PJSIP/1001, or 1001 alone. Raises BadParameter: it names a phone that is rung."""
+    written = text if "/" in text else f"PJSIP/{text}"
+    if not is_interface(written):
+        raise typer.BadParameter(
+            f"{text!r} is not an agent's phone as a queue names it, such as PJSIP/1001 or 1001", param_hint=option
+        )
+    return written
+
+
+@contextmanager
+def reading(option: str) -> Iterator[None]:
+    """What a parser of the domain finds wrong with a schedule is said of the option. Raises BadParameter."""
     try:
-        return parse(text)
+        yield
     except ScheduleError as wrong:
         raise typer.BadParameter(str(wrong), param_hint=option) from None
+
+
+def read(parse: Callable[[str], T], text: str, option: str) -> T:
+    """What the option says, by a parser of the domain. Raises BadParameter with its reason."""
+    with reading(option):
+        return parse(text)
+
+
+def taken_away(names: Sequence[str], known: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
+    """What `--unset` makes of the fields behind those names. Raises BadParameter for a name that is not known."""
+    if unknown := [name for name in names if name not in known]:
+        raise typer.BadParameter(f"can be {', '.join(known)}, not {unknown[0]!r}", param_hint="--unset")
+    return {field: value for name in names for field, value in known[name].items()}
 
 
 def time_of_day(text: str, option: str) -> time:
@@ -100,6 +124,23 @@ def outcome_rules(texts: Sequence[str]) -> Mapping[Outcome, OutcomeRule]:
             raise _unreadable_rule(text, f"there is another rule for {outcome} already")
         found[outcome] = rule
     return found
+
+
+def dispositions(texts: Sequence[str]) -> tuple[Disposition, ...]:
+    """Each `sold=Sold:done`. Raises BadParameter; what is wrong with the list as a whole says the domain."""
+    return tuple(_disposition(text) for text in texts)
+
+
+def _disposition(text: str) -> Disposition:
+    said, colon, effect = (part.strip() for part in text.rpartition(":"))
+    code, equals, title = (part.strip() for part in said.partition("="))
+    if not (colon and equals) or effect not in list(DispositionEffect):
+        raise typer.BadParameter(
+            f"{text!r} cannot be read: write CODE=TITLE:EFFECT, such as sold=Sold:done; the effects are "
+            + ", ".join(DispositionEffect),
+            param_hint="--disposition",
+        )
+    return Disposition(code=code, title=title, effect=DispositionEffect(effect))
 
 
 def refuse_unknown_profile(name: str | None, known: Collection[str]) -> None:

@@ -22,12 +22,16 @@ from dialerd.store.attempts import AttemptStore
 from dialerd.store.caller_ids import CallerIdStore
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.crm_sources import CrmSourceStore
+from dialerd.store.dispositions import DispositionStore
 from dialerd.store.dnc import DncStore
 from dialerd.store.embedded import database
 from dialerd.store.leads import LeadStore
+from dialerd.store.menus import MenuStore
 from dialerd.store.migrate import migrate
+from dialerd.store.offers import OfferStore
 from dialerd.store.pool import Pool, connect
 from dialerd.store.progress import ProgressStore
+from dialerd.store.recordings import RecordingStore
 from dialerd.store.schema import missing_migrations
 
 T = TypeVar("T")
@@ -52,9 +56,13 @@ class Stores:
         self.campaigns = CampaignStore(pool, self.profiles)
         self.attempts = AttemptStore(pool, self.profiles)
         self.crm_sources = CrmSourceStore(pool)
+        self.dispositions = DispositionStore(pool)
         self.dnc = DncStore(pool)
         self.leads = LeadStore(pool)
+        self.menus = MenuStore(pool)
+        self.offers = OfferStore(pool, self.profiles)
         self.progress = ProgressStore(pool)
+        self.recordings = RecordingStore(pool)
         self._account = account
 
     async def account(self) -> Account:

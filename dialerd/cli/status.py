@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 
-from dialerd.cli.campaigns import as_values, hold_of
+from dialerd.cli.campaigns import as_values, hold_of, ledger_text, ledger_values
 from dialerd.cli.console import AsJson, complain, out, plain, print_json, table
 from dialerd.cli.session import Session, Stores, in_store, open_stores, session_of
+from dialerd.domain.abandonment import Abandonment
 from dialerd.domain.leads import LeadState
 from dialerd.errors import StoreUnavailable
 from dialerd.store.campaigns import CampaignOverview
@@ -38,6 +39,7 @@ COLUMNS = (
 class _Line:
     overview: CampaignOverview
     progress: Progress
+    abandonment: Abandonment
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,9 +62,17 @@ def status(
         _watch(session_of(context))
     elif as_json:
         lines = in_store(context, _lines)
-        print_json([{**as_values(line.overview), "last_hour": asdict(line.progress)} for line in lines])
+        print_json([_values(line) for line in lines])
     else:
         out().print(in_store(context, _picture))
+
+
+def _values(line: _Line) -> dict[str, Any]:
+    return {
+        **as_values(line.overview),
+        "last_hour": asdict(line.progress),
+        "abandonment": ledger_values(line.abandonment),
+    }
 
 
 def _watch(session: Session) -> None:
@@ -86,7 +96,11 @@ async def _keep_showing(session: Session) -> None:
 async def _lines(stores: Stores) -> Sequence[_Line]:
     progress = await stores.progress.of_campaigns()
     return [
-        _Line(overview=overview, progress=progress.get(overview.campaign.id, Progress()))
+        _Line(
+            overview=overview,
+            progress=progress.get(overview.campaign.id, Progress()),
+            abandonment=await stores.campaigns.abandonment(overview.campaign),
+        )
         for overview in await stores.campaigns.list()
     ]
 
@@ -99,7 +113,12 @@ async def _picture(stores: Stores) -> RenderableType:
     held = [
         f"{line.overview.campaign.settings.name}: {counted}" for line in lines if (counted := held_leads(line.overview))
     ]
-    return Group(table(COLUMNS, [_cells(line) for line in lines]), *map(plain, sentences + held))
+    abandoned = [
+        f"{line.overview.campaign.settings.name}: abandoned are {ledger_text(line.abandonment)}"
+        for line in lines
+        if line.abandonment.ledger.answered
+    ]
+    return Group(table(COLUMNS, [_cells(line) for line in lines]), *map(plain, sentences + held + abandoned))
 
 
 def held_leads(overview: CampaignOverview) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,12 +54,26 @@ class Finding:
     reason: str
 
 
-async def good_rows(
+def good_rows(
     rows: Iterator[Row | BadRow], *, bad: list[BadRow], policy: Policy, advance: Advance
 ) -> AsyncIterator[Row]:
-    """The good rows; the bad ones are put into `bad`. Raises RowsRefused after the last row if the policy says so."""
-    while batch := await asyncio.to_thread(list, islice(rows, BATCH)):
-        advance(len(batch))
+    """Those of a file, which is read in a thread. As `sifted` says."""
+    return sifted(_batches(rows, advance), bad=bad, policy=policy)
+
+
+async def sifted(
+    batches: AsyncIterable[Iterable[Row | BadRow]],
+    *,
+    bad: list[BadRow],
+    policy: Policy,
+    what: str = "rows",
+    mend: str = "mend them",
+) -> AsyncIterator[Row]:
+    """The good rows; the bad ones are put into `bad`. Raises RowsRefused after the last row if the policy says so.
+
+    `what` they are and how to `mend` them is said there.
+    """
+    async for batch in batches:
         for row in batch:
             if isinstance(row, BadRow):
                 bad.append(row)
@@ -67,8 +81,14 @@ async def good_rows(
                 yield row
     if bad and policy is Policy.REFUSE:
         raise RowsRefused(
-            f"{len(bad)} rows cannot be used, so nothing was stored: mend them, or leave them out by --on-bad-rows keep"
+            f"{len(bad)} {what} cannot be used, so nothing was stored: {mend}, or leave them out by --on-bad-rows keep"
         )
+
+
+async def _batches(rows: Iterator[Row], advance: Advance) -> AsyncIterator[list[Row]]:
+    while batch := await asyncio.to_thread(list, islice(rows, BATCH)):
+        advance(len(batch))
+        yield batch
 
 
 def sha256_of(file: Path) -> str | None:
@@ -101,6 +121,22 @@ def _count_lines(file: Path) -> int:
             return sum(block.count(b"\n") for block in iter(lambda: content.read(1 << 20), b""))
     except OSError:
         return 0  # who reads the file will say what is wrong with it
+
+
+def counted(added: str, remarks: Iterable[tuple[int, str]]) -> str:
+    """What became of an upload, as one sentence: of the remarks those whose count is not 0."""
+    return "; ".join([added, *(f"{count} {remark}" for count, remark in remarks if count)])
+
+
+@contextmanager
+def reported(bad: Iterable[BadRow], report: Path | None, others: Iterable[Finding] = ()) -> Iterator[None]:
+    """However the upload ends, its bad rows are told, and written into the report together with the `others`, by line."""
+    try:
+        yield
+    finally:
+        wrong = findings(bad)
+        tell(wrong)
+        write_report(report, sorted([*others, *wrong], key=lambda finding: finding.line))
 
 
 def findings(bad: Iterable[BadRow]) -> list[Finding]:

@@ -16,9 +16,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
+from dialerd.domain.abandonment import AbandonmentRule, Period
 from dialerd.domain.compliance import (
     ANYWHERE,
     BOUND_SETTINGS,
+    Bound,
     Caps,
     Demand,
     HoursRule,
@@ -134,12 +136,22 @@ class _SettingTable(_RuleTable):
     at_most: int | None = None
 
 
+class _AbandonmentTable(_RuleTable):
+    kind: Literal["abandonment"]
+    cap: Annotated[float, Field(gt=0, le=1)]
+    """A share: 0.03 is 3 %."""
+    limit_s: Annotated[float, Field(gt=0, le=60)]
+    period: Period
+
+
 class _DemandTable(_RuleTable):
     kind: Literal["demand"]
     demand: Demand
 
 
-_AnyRule = Annotated[_HoursTable | _CapsTable | _SettingTable | _DemandTable, Field(discriminator="kind")]
+_AnyRule = Annotated[
+    _HoursTable | _CapsTable | _SettingTable | _AbandonmentTable | _DemandTable, Field(discriminator="kind")
+]
 
 
 class _File(_Table):
@@ -261,7 +273,7 @@ def _rule(rule_id: str, table: _AnyRule, file: _File) -> Rule:
     )
 
 
-def _binds(table: _AnyRule, margin_min: int) -> HoursRule | Caps | SettingRule | Demand:
+def _binds(table: _AnyRule, margin_min: int) -> Bound:
     match table:
         case _HoursTable():
             rows = tuple(narrowed(row, margin_min=margin_min) for row in table.hours)
@@ -274,6 +286,8 @@ def _binds(table: _AnyRule, margin_min: int) -> HoursRule | Caps | SettingRule |
             )
         case _SettingTable():
             return SettingRule(setting=table.setting, at_least=table.at_least, at_most=table.at_most)
+        case _AbandonmentTable():
+            return AbandonmentRule(cap=table.cap, limit=timedelta(seconds=table.limit_s), period=table.period)
         case _DemandTable():
             return table.demand
 

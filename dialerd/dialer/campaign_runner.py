@@ -1,23 +1,27 @@
-"""Dials one campaign: decides, whenever something has changed, whether one more call may start, and says why not."""
+"""Dials one campaign: decides, whenever something has changed, whether one more call may start, and says why not.
+
+Where agents accept a card before the lead is dialed, the decision is whether one more card may be laid out; the call follows from
+the acceptance.
+"""
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
-from dialerd.clock import Clock
-from dialerd.dialer.call_tracker import CallTracker
-from dialerd.dialer.pacer import Pacer
-from dialerd.dialer.ports import Attempts, Campaigns, Publish, Queues
-from dialerd.dialer.trunk import Trunk
-from dialerd.domain.activity import CampaignHeld, LeadPassedOver, LeadsHeld
+from dialerd.dialer.agent_gate import AgentGate, wanted_by
+from dialerd.dialer.hold_notes import HoldNotes
+from dialerd.dialer.ready_agents import ReadyAgent, ReadyAgents
+from dialerd.dialer.runner_parts import RunnerParts
+from dialerd.domain.activity import LeadPassedOver, LeadsHeld
 from dialerd.domain.attempts import RELEASE_BATCH, Claim, Lease, PassedOver
-from dialerd.domain.campaigns import Campaign, working_hours
+from dialerd.domain.calls import CallFlow, KeptAgent, StopRequested, Wanted
+from dialerd.domain.campaigns import Campaign, OnCap, working_hours
 from dialerd.domain.eligibility import Rule, Verdict
-from dialerd.domain.pacing import HOLD_SENTENCES, Hold, HoldReason, Situation, decide, verdicts
-from dialerd.domain.queues import has_spare_agent
+from dialerd.domain.offers import Offer, OfferClaim
+from dialerd.domain.pacing import Hold, HoldReason, Situation, decide, starting, verdicts
 from dialerd.domain.schedule import next_start, of_rows
 from dialerd.errors import DialerdError, StoreBusy
 
@@ -27,8 +31,6 @@ LOOK_AGAIN_S = 2.0
 """A held campaign looks again after this long though no event came: what should wake it may have been lost."""
 PREPARE_S = 0.010
 """How long before its slot a call is written down, so that it starts in its slot and not a disk write later."""
-NOTE_AFTER_S = 1.0
-"""A hold is written down for people when it has lasted this long; shorter ones are the normal rhythm of dialing."""
 SOON_S = 0.1
 """The least wait for a lead that becomes due: the database's clock, which decides, may be behind ours."""
 ONLY_TIME_HELPS = frozenset(
@@ -39,26 +41,10 @@ MOST_AT_ONCE = 64
 """Leads looked at in one transaction while rules forbid one after the other; at first it is one."""
 COUNT_HELD_S = 15.0
 """How often the leads that each rule holds back are counted."""
+BRIEF = frozenset({HoldReason.PACE, HoldReason.CONCURRENCY, HoldReason.ASTERISK_DOWN})
+"""Reasons that let go again while an agent waits. For any other he is let go at once, in the first place for a caller."""
 HOLD_OF_RULE = {Rule.SCHEDULE: HoldReason.OUTSIDE_SCHEDULE, Rule.PROFILE: HoldReason.PROFILE_UNKNOWN}
 """What it is called when a rule forbids all calls of a campaign."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunnerParts:
-    """What every campaign of a node shares."""
-
-    campaigns: Campaigns
-    attempts: Attempts
-    queues: Queues
-    tracker: CallTracker
-    pacer: Pacer
-    trunk: Trunk
-    clock: Clock
-    publish: Publish
-    node: str
-    lease_duration: timedelta
-    asterisk_ready: Callable[[], bool]
-    """Whether calls can be placed and served, and all that Asterisk has of ours is known."""
 
 
 class CampaignRunner:
@@ -71,15 +57,15 @@ class CampaignRunner:
         self._dialing = True
         self._lease: Lease | None = None
         self._lease_ends = 0.0
-        self._held: HoldReason | None = None
-        self._held_since = 0.0
-        self._noted: HoldReason | None = None
-        self._noted_until: datetime | None = None
+        self._notes = HoldNotes(parts, campaign.id)
         self._release_at = 0.0
         self._count_at = 0.0
         self._look_at = 1
         self._retries_first = False
-        self._unwatch = parts.queues.watch(campaign.settings.queue, self.wake)
+        self._ready = ReadyAgents(parts)
+        self._agents_pace = starting(campaign.settings.calls_per_second, parts.clock.monotonic())
+        self._gate = AgentGate(parts)
+        self._unwatch = self._watch(campaign.settings.queue)
         self.campaign = campaign
         self.change(campaign)
 
@@ -87,13 +73,29 @@ class CampaignRunner:
         """A call or the queue has changed: decide again, unless only time can change the answer."""
         self._wake.set()
 
+    def _watch(self, queue: str) -> Callable[[], None]:
+        """A voice menu that leads to no agent has no queue."""
+        return self._parts.queues.watch(queue, self.wake) if queue else lambda: None
+
     def change(self, campaign: Campaign) -> None:
         if campaign.settings.queue != self.campaign.settings.queue:
             self._unwatch()
-            self._unwatch = self._parts.queues.watch(campaign.settings.queue, self.wake)
+            self._unwatch = self._watch(campaign.settings.queue)
         self.campaign = campaign
         self._parts.pacer.set_rate(campaign.id, campaign.settings.calls_per_second, self._parts.clock.monotonic())
-        self._parts.queues.set_wrapup(campaign.settings.queue, campaign.settings.wrapup_s)
+        self._agents_pace = self._agents_pace.at_rate(campaign.settings.calls_per_second, self._parts.clock.monotonic())
+        if campaign.settings.queue:
+            self._parts.queues.set_wrapup(campaign.settings.queue, campaign.settings.wrapup_s)
+        self.decide_anew()
+
+    def accept(self, offer: Offer) -> None:
+        """An agent has accepted the card of a lead who is to be dialed now."""
+        self._ready.accept(offer)
+        self.decide_anew()
+
+    def keep(self, agent: KeptAgent) -> None:
+        """An agent stays on the line for the next lead."""
+        self._ready.keep(agent)
         self.decide_anew()
 
     def stop_dialing(self) -> None:
@@ -114,7 +116,9 @@ class CampaignRunner:
             finally:
                 self._unwatch()
                 self._parts.pacer.forget(self.campaign.id)
+                await self._ready.let_all_go()
             await self._hand_back()
+            await self._ready.let_all_go()
 
     async def _turn(self) -> None:
         """Start one call, or wait for what holds it. Trouble with the store is a reason to hold, too."""
@@ -125,7 +129,9 @@ class CampaignRunner:
             await self._judge_anew()
             await self._release_waiting()
             await self._count_held()
-            hold = decide(self._situation()) or await self._start_call()
+            if self._lease is not None:
+                await self._gate.count_abandoned(self.campaign)
+            hold = await self._go_on()
             if hold is not None:
                 await self._note(hold)
         except StoreBusy as busy:
@@ -134,7 +140,7 @@ class CampaignRunner:
         except DialerdError as trouble:
             log.warning("campaign_held_by_trouble", why=str(trouble))
             hold = Hold(reason=HoldReason.STORE_DOWN)
-            self._say(hold.reason)
+            self._notes.say(hold.reason)
         if hold is not None:
             await self._wait(hold)
 
@@ -148,24 +154,62 @@ class CampaignRunner:
         self._lease = await parts.campaigns.take_lease(self.campaign.id, node=parts.node, duration=parts.lease_duration)
         self._lease_ends = now + duration
 
-    def _situation(self) -> Situation:
+    async def _go_on(self) -> Hold | None:
+        """Whoever is already there for a call goes first."""
+        await self._ready.let_late_go()
+        ready = self._ready.first
+        hold = decide(self._situation(agent_there=True if ready else None))
+        if ready is not None:
+            return await self._dial_for(ready, hold)
+        if hold is not None:
+            return hold
+        return await (self._lay_card() if self.campaign.settings.offers_before_dialing else self._start_call())
+
+    async def _dial_for(self, ready: ReadyAgent, hold: Hold | None) -> Hold | None:
+        if hold is not None:
+            if hold.reason not in BRIEF:
+                await self._ready.let_all_go()
+            return hold
+        if self._still_serves(ready):
+            return await self._start_call(ready)
+        await self._ready.let_go(ready)
+        return None
+
+    def _still_serves(self, ready: ReadyAgent) -> bool:
+        """Somebody else may have called the agent since the card was accepted. And who was kept is for agent-first calls of the
+        queue; where leads go to agents who have accepted them, nobody gets the next one unasked."""
+        settings = self.campaign.settings
+        if isinstance(ready.who, Offer):
+            return self._gate.is_free(Wanted(ready.who.queue, ready.who.agent))
+        agent_first = settings.flow is CallFlow.AGENT_FIRST and not settings.offers_before_dialing
+        return agent_first and ready.who.queue == settings.queue
+
+    def _situation(self, *, agent_there: bool | None = None) -> Situation:
+        """`agent_there` where an agent waits for this very call."""
         parts, settings, now = self._parts, self.campaign.settings, self._parts.clock.monotonic()
         queue = parts.queues.snapshot(settings.queue)
-        promised = parts.tracker.promised()
-        free = {name: parts.queues.snapshot(name).free_agents(now) for name in {settings.queue, *promised}}
         return Situation(
             running=self._dialing,
             opens_in=self._opens_in(),
             owns_lease=self._lease is not None and now < self._lease_ends,
             asterisk_up=parts.asterisk_ready(),
             trunk_wait=parts.trunk.wait(now),
+            queue_bound=settings.flow is not CallFlow.MENU,
             queue_known=queue.known,
             callers_waiting=queue.callers_waiting,
-            spare_agent=has_spare_agent(settings.queue, free=free, promised=promised),
+            agent_there=self._gate.agent_there(settings, self.campaign.id) if agent_there is None else agent_there,
+            halted=self._gate.latched and settings.on_cap is OnCap.PAUSE,
+            rate_anew_in=self._gate.rate_anew_in(parts.clock.now()),
             in_flight=parts.tracker.in_flight(self.campaign.id),
             concurrency=settings.concurrency,
-            pace_wait=max(0.0, parts.pacer.wait(self.campaign.id, now) - PREPARE_S),
+            pace_wait=max(0.0, self._pace_wait(now) - PREPARE_S),
         )
+
+    def _pace_wait(self, now: float) -> float:
+        """An agent who is rung first is no call to a lead: those keep their own pace, the leads' is kept when they are dialed."""
+        if self.campaign.settings.flow is CallFlow.AGENT_FIRST:
+            return self._agents_pace.wait(now)
+        return self._parts.pacer.wait(self.campaign.id, now)
 
     def _opens_in(self) -> float | None:
         """Asked again inside the transaction, by the database's clock: this spares it the question."""
@@ -174,41 +218,93 @@ class CampaignRunner:
         opens = next_start([hours], now=now, lasting=timedelta(seconds=campaign.settings.ring_timeout_s))
         return (opens - now).total_seconds() if opens else None
 
-    async def _start_call(self) -> Hold | None:
-        """Claim, check, write the row, dial when the slot comes. None: go on at once with the next.
+    async def _start_call(self, ready: ReadyAgent | None = None) -> Hold | None:
+        """Claim, check, write the row, dial when the slot comes. None: go on at once with the next."""
+        try:
+            claim = await self._open(ready)
+        except StoreBusy:  # nothing was written: who is ready waits for the next look
+            raise
+        except BaseException:
+            if ready is not None:
+                await self._ready.let_go(ready)
+            raise
+        if ready is not None and not claim.opened and (isinstance(ready.who, Offer) or not claim.passed):
+            await self._ready.let_go(ready)
+        if ready is not None and isinstance(ready.who, Offer):
+            return await self._learn_of_accepted(claim)
+        return await self._learn_from(claim)
 
-        The agent is taken before the first wait, so that no other campaign of this node decides on the same one; so is the
-        one call with which a failing trunk is tried.
-        """
-        parts, campaign, began = self._parts, self.campaign, self._parts.clock.monotonic()
-        if self._lease is None:
-            return Hold(reason=HoldReason.NO_LEASE)
+    async def _open(self, ready: ReadyAgent | None) -> Claim:
+        """The agent is taken before the first wait, so that no other campaign of this node decides on the same one; so is the
+        one call with which a failing trunk is tried."""
+        parts, began = self._parts, self._parts.clock.monotonic()
         with (
-            parts.tracker.reserved(campaign.settings.queue) as reservation,
+            parts.tracker.reserved(self._wanted_by(ready)) as reservation,
             parts.pacer.preparing(),
             parts.trunk.preparing() as prepared,
         ):
-            claim = await parts.attempts.open_next(
-                campaign, self._lease, look_at=self._look_at, retries_first=self._retries_first
-            )
-            for opened in claim.opened:
-                reservation.attempt = opened.call.id
+            claim = await self._claim(ready)
+            for attempt in claim.opened:
+                reservation.attempt = attempt.call.id
                 decision_s = parts.clock.monotonic() - began
                 await self._slot()
-                prepared.leaves = True
-                parts.tracker.place(opened.call, decision_s=decision_s)
+                prepared.leaves = self._dialing
+                parts.tracker.place(attempt.call, decision_s=decision_s)
+                if not self._dialing:  # paused or stopped meanwhile: nobody is called any more
+                    parts.tracker.feed(attempt.call.id, StopRequested())
+                if ready is not None:
+                    self._ready.take(ready)
+        return claim
+
+    def _wanted_by(self, ready: ReadyAgent | None) -> Wanted:
+        if ready is not None and isinstance(ready.who, Offer):
+            return Wanted(ready.who.queue, ready.who.agent)
+        return wanted_by(self.campaign.settings)
+
+    async def _claim(self, ready: ReadyAgent | None) -> Claim:
+        if self._lease is None:
+            return Claim()
+        attempts, who = self._parts.attempts, ready.who if ready else None
+        if isinstance(who, Offer):
+            return await attempts.open_offered(self.campaign, self._lease, who)
+        return await attempts.open_next(
+            self.campaign, self._lease, look_at=self._look_at, retries_first=self._retries_first, kept=who
+        )
+
+    async def _lay_card(self) -> Hold | None:
+        parts, settings = self._parts, self.campaign.settings
+        agents = parts.cards.free_agents(settings.queue, but=parts.tracker.spoken_for())
+        if self._lease is None or not agents:
+            return Hold(reason=HoldReason.NO_FREE_AGENT)
+        with parts.tracker.reserved(wanted_by(settings)):
+            claim = await parts.offers.offer_next(
+                self.campaign, self._lease, agents=agents, look_at=self._look_at, retries_first=self._retries_first
+            )
+            if claim.offer is not None:
+                parts.cards.laid(claim.offer)
         return await self._learn_from(claim)
 
-    async def _learn_from(self, claim: Claim) -> Hold | None:
-        """New leads and retries take turns. While rules forbid one lead after the other, more are looked at in one go."""
+    async def _learn_of_accepted(self, claim: Claim) -> Hold | None:
+        """It says nothing of the other leads in line."""
         if claim.forbidden is not None:
             return self._forbidden(claim.forbidden)
         for passed in claim.passed:
             self._pass_over(passed)
         if claim.opened:
+            await self._forget_note()
+        return None
+
+    async def _learn_from(self, claim: Claim | OfferClaim) -> Hold | None:
+        """New leads and retries take turns. While rules forbid one lead after the other, more are looked at in one go."""
+        if claim.forbidden is not None:
+            return self._forbidden(claim.forbidden)
+        for passed in claim.passed:
+            self._pass_over(passed)
+        found = claim.offer is not None if isinstance(claim, OfferClaim) else bool(claim.opened)
+        if found:
             self._retries_first = not self._retries_first
             await self._forget_note()
-        if not claim.opened and not claim.passed:
+        if not found and not claim.passed:
             return await self._no_lead_due()
         self._look_at = min(2 * self._look_at, MOST_AT_ONCE) if claim.passed else 1
         return None
@@ -219,11 +315,12 @@ class CampaignRunner:
 
     async def _slot(self) -> None:
         """The pace holds for the very moment of dialing, however long the row took."""
-        while True:
-            wait = self._parts.pacer.spend(self.campaign.id, self._parts.clock.monotonic())
-            if wait <= 0:
-                return
-            await asyncio.sleep(wait)
+        parts = self._parts
+        if self.campaign.settings.flow is not CallFlow.AGENT_FIRST:
+            await parts.pacer.slot(self.campaign.id, parts.clock)
+            return
+        await asyncio.sleep(self._agents_pace.wait(parts.clock.monotonic()))
+        self._agents_pace = self._agents_pace.spend(parts.clock.monotonic())
 
     def _pass_over(self, passed: PassedOver) -> None:
         log.info("lead_passed_over", lead=passed.lead_id, rule=passed.refusal.rule, until=passed.refusal.until)
@@ -262,7 +359,7 @@ class CampaignRunner:
         if wait is None:
             await self._complete()
         else:
-            self._release_at = self._parts.clock.monotonic() + wait
+            self._release_at = min(self._release_at, self._parts.clock.monotonic() + wait)
         return Hold(reason=HoldReason.NO_LEAD_DUE, retry_in=wait)
 
     async def _next_due_in(self) -> float | None:
@@ -293,8 +390,8 @@ class CampaignRunner:
             waits.append(hold.retry_in)
         if hold.reason is HoldReason.NO_FREE_AGENT:
             waits.append(self._until_wrapup_ends(now))
-        if now < self._held_since + NOTE_AFTER_S:
-            waits.append(self._held_since + NOTE_AFTER_S - now)
+        if (note_due_in := self._notes.due_in()) is not None:
+            waits.append(note_due_in)
         return min(waits)
 
     def _until_wrapup_ends(self, now: float) -> float:
@@ -302,38 +399,13 @@ class CampaignRunner:
         return LOOK_AGAIN_S if end is None else end - now
 
     async def _note(self, hold: Hold) -> None:
-        """Say which rule stands in the way of the next call (law L11): at once in the metrics, in the row when it lasts."""
-        self._say(hold.reason)
-        lasts = self._parts.clock.monotonic() - self._held_since >= NOTE_AFTER_S
-        if not lasts or self._lease is None or self._is_noted(hold):
-            return
-        until = self._until(hold)
-        await self._parts.campaigns.note_hold(
-            self._lease, hold.reason, HOLD_SENTENCES[hold.reason], until, list(verdicts(self._situation()))
-        )
-        self._noted, self._noted_until = hold.reason, until
+        self._notes.say(hold.reason)
+        if self._lease is not None:
+            await self._notes.note(self._lease, hold, list(verdicts(self._situation())))
 
     async def _forget_note(self) -> None:
-        """Calls start again: what was noted of an earlier hold, for people, holds no longer."""
-        if self._noted not in (None, HoldReason.PACE) and self._lease is not None:
-            await self._parts.campaigns.note_hold(self._lease, None, None, None)
-            self._noted = self._noted_until = None
-
-    def _until(self, hold: Hold) -> datetime | None:
-        """None also for the pace, which lets go many times a second."""
-        if not hold.retry_in or hold.reason is HoldReason.PACE:
-            return None
-        return self._parts.clock.now() + timedelta(seconds=hold.retry_in)
-
-    def _is_noted(self, hold: Hold) -> bool:
-        """A note whose time is over is told anew."""
-        is_over = self._noted_until is not None and self._noted_until <= self._parts.clock.now()
-        return hold.reason is self._noted and not is_over
-
-    def _say(self, reason: HoldReason) -> None:
-        if reason is not self._held:
-            self._held, self._held_since = reason, self._parts.clock.monotonic()
-            self._parts.publish(CampaignHeld(campaign_id=self.campaign.id, reason=reason))
+        if self._lease is not None:
+            await self._notes.forget(self._lease)
 
     async def _hand_back(self) -> None:
         if self._lease is not None:

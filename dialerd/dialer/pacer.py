@@ -1,8 +1,10 @@
 """The limiters that a call has to pass: the campaign's, and the node's for its trunk. It is debited from both, or none."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dialerd.clock import Clock
 from dialerd.domain.pacing import Gcra, starting
 
 
@@ -39,11 +41,20 @@ class Pacer:
         finally:
             self._preparing -= 1
 
+    async def slot(self, campaign_id: int, clock: Clock) -> None:
+        """Until a prepared call may start; then all limiters are debited."""
+        while True:
+            wait = self.spend(campaign_id, clock.monotonic())
+            if wait <= 0:
+                return
+            await asyncio.sleep(wait)
+
     def spend(self, campaign_id: int, now: float) -> float:
         """Start a prepared call now: 0, and all limiters are debited. Else the seconds to wait, and nothing is."""
-        campaign = self._campaigns[campaign_id]
-        wait = max(self._node.wait(now), campaign.wait(now))
+        campaign = self._campaigns.get(campaign_id)  # gone: it was paused, while an agent was already on the line
+        wait = max(self._node.wait(now), campaign.wait(now) if campaign else 0.0)
         if wait <= 0:
             self._node = self._node.spend(now)
-            self._campaigns[campaign_id] = campaign.spend(now)
+            if campaign:
+                self._campaigns[campaign_id] = campaign.spend(now)
         return wait

@@ -1,16 +1,19 @@
 """What the dialer needs of the world. `daemon.py` hands in the real ones; tests hand in fakes that fulfil the same."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
+from dialerd.domain.abandonment import Abandonment
 from dialerd.domain.activity import Fact
 from dialerd.domain.attempts import Claim, Lease, OpenCall, WaitingLeads
-from dialerd.domain.calls import Call, LiveChannel
+from dialerd.domain.calls import Call, KeptAgent, LiveChannel
 from dialerd.domain.campaigns import Campaign
+from dialerd.domain.offers import Offer, OfferClaim
 from dialerd.domain.pacing import HoldReason, Verdict
 from dialerd.domain.queues import QueueSnapshot
+from dialerd.domain.recordings import Recording, RecordingFile
 from dialerd.domain.retry import NextStep
 
 
@@ -37,16 +40,37 @@ class Campaigns(Protocol):
     async def start_due(self) -> int:
         """Scheduled campaigns whose time has come are started; how many."""
 
+    async def abandonment(self, campaign: Campaign) -> Abandonment:
+        """The campaign's ledger in its present period, and the cap that holds for it."""
+
     async def complete_campaign(self, lease: Lease) -> bool:
         """Running -> completed if no lead of it can be dialed any more and no attempt is open; whether it was so."""
 
 
 class Attempts(Protocol):
     async def open_next(
-        self, campaign: Campaign, lease: Lease, *, look_at: int = 1, most: int = 1, retries_first: bool = False
+        self,
+        campaign: Campaign,
+        lease: Lease,
+        *,
+        look_at: int = 1,
+        most: int = 1,
+        retries_first: bool = False,
+        kept: KeptAgent | None = None,
     ) -> Claim:
         """One transaction: claim the next `look_at` due leads, check every rule for each in turn, and write the attempts of
-        up to `most` who may be called."""
+        up to `most` who may be called; for the agent who has stayed on the line, if there is one."""
+
+    async def open_offered(self, campaign: Campaign, lease: Lease, offer: Offer) -> Claim:
+        """The same for the lead whose card an agent has accepted: that agent is wanted for the call."""
+
+    async def begin_dialing(self, call: Call) -> bool:
+        """One transaction, when an agent is on the line: the rules that time can change (do-not-call lists, hours) are asked once
+        more, and the row says that the lead is dialed. False: it may not be called now."""
+
+    async def opt_out(self, attempt: UUID, at: datetime) -> bool:
+        """Onto the do-not-call list with the attempt's number, by a key that was pressed while no daemon listened; whether that
+        was not known yet. An attempt that is not ours changes nothing."""
 
     async def next_due_at(self, campaign_id: int) -> datetime | None:
         """When the first waiting lead becomes due; None: none waits."""
@@ -72,6 +96,56 @@ class Attempts(Protocol):
     async def open_calls(self) -> Sequence[OpenCall]: ...
 
 
+class Offers(Protocol):
+    async def offer_next(
+        self, campaign: Campaign, lease: Lease, *, agents: Sequence[str], look_at: int = 1, retries_first: bool = False
+    ) -> OfferClaim:
+        """One transaction: claim the next due lead, check every rule, lay its card before the first of the `agents` who is free for it
+        (has no card, has not declined this lead), and put the lead aside until the card's time is over."""
+
+    async def offer_call(self, call: Call, offer: int, *, node: str, agents: Sequence[str]) -> Offer | None:
+        """Lay the card of a call in flight before the first of the agents who has no card; None: all have one."""
+
+    async def withdraw(self, attempt: UUID, offer: int) -> None:
+        """Nobody is to accept it any more; an answer that was faster stands."""
+
+    async def news(self, node: str) -> Sequence[Offer]:
+        """Offers of this node that were answered or have lapsed since it last asked, each once. What has lapsed is marked so, and
+        its lead is due again."""
+
+    async def open_offers(self, node: str) -> Sequence[Offer]: ...
+
+
+class Cards(Protocol):
+    """What a call in flight asks of the desk at which cards are laid before agents."""
+
+    async def offer(self, call: Call, offer: int, *, but: Iterable[str]) -> str | None:
+        """Lay the call's card before an agent, and say which; `but` not before those. None: nobody else is free."""
+
+    async def withdraw(self, call: Call, offer: int) -> None: ...
+
+
+class Recordings(Protocol):
+    async def to_look_at(self, node: str, *, settled_for: timedelta, most: int) -> Sequence[Recording]:
+        """Recordings that ended so long ago and have not been looked at, the oldest first."""
+
+    async def note_stored(self, recording: Recording, found: RecordingFile, *, keep_for: timedelta | None) -> None: ...
+
+    async def note_missing(self, recording: Recording, *, for_good: bool) -> None: ...
+
+    async def to_delete(self, node: str, *, most: int) -> Sequence[Recording]:
+        """Whose time is over."""
+
+    async def note_deleted(self, recording: Recording) -> None: ...
+
+
+class Sounds(Protocol):
+    async def named(self) -> Sequence[str]:
+        """Every sound that a campaign or a menu names."""
+
+    async def note(self, present: Mapping[str, bool]) -> None: ...
+
+
 class Telephony(Protocol):
     @property
     def up(self) -> bool:
@@ -80,17 +154,35 @@ class Telephony(Protocol):
     async def dial(self, call: Call) -> None:
         """Raises CallNotPlaced when the call certainly did not leave, AsteriskUnavailable when that is not known."""
 
-    async def hunt_agent(self, call: Call, hunt: int) -> None: ...
+    async def hunt_agent(self, call: Call, hunt: int, agent: str | None = None) -> None:
+        """Ring that agent, or the agents of the bound queue."""
 
-    async def join_legs(self, call: Call, hunt: int) -> None: ...
+    async def hold_agent(self, call: Call, hunt: int) -> None:
+        """The agent hears the announcement, then hold music. Raises LegGone when the agent has hung up."""
+
+    async def join_legs(self, call: Call, hunt: int) -> None:
+        """What either leg is being played ends."""
+
+    async def play_greeting(self, call: Call) -> None: ...
+
+    async def play_in_menu(self, call: Call, step: int, sound: str) -> None:
+        """What is played of an earlier step ends."""
+
+    async def extend_hold(self, call: Call, limit: timedelta) -> None:
+        """From now on the dialplan takes the lead back after so long."""
 
     async def lift_hold_limit(self, call: Call) -> None: ...
 
     async def move_to_queue(self, call: Call) -> None: ...
 
+    async def move_to_message(self, call: Call) -> None: ...
+
     async def hang_up_lead(self, call: Call) -> None: ...
 
     async def hang_up_hunt(self, call: Call, hunt: int) -> None: ...
+
+    async def hang_up_leg(self, leg: UUID) -> None:
+        """Of an agent who stayed on the line in vain."""
 
     async def clear_away(self, call: Call) -> None: ...
 
@@ -98,6 +190,16 @@ class Telephony(Protocol):
         """From now on hear what happens to the call's channels; `lead_channel` names the lead's where it is known."""
 
     async def live_channels(self) -> Mapping[UUID, LiveChannel]: ...
+
+    async def opt_outs(self) -> Mapping[UUID, datetime]:
+        """Attempts whose person has pressed the opt-out key in the dialplan, and when; also while no daemon listened."""
+
+    async def has_sound(self, name: str) -> bool: ...
+
+    async def fetch_recording(self, name: str) -> RecordingFile | None:
+        """What Asterisk has recorded under the name; None: there is no such recording, or it is still being written."""
+
+    async def delete_recording(self, name: str) -> None: ...
 
 
 class Queues(Protocol):

@@ -5,7 +5,7 @@ Calls that live are taken up where they are; calls that are gone get the outcome
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -17,12 +17,14 @@ from dialerd.dialer.call_tracker import CallTracker
 from dialerd.dialer.ports import Attempts, Publish, Telephony
 from dialerd.domain.activity import CallsRescued
 from dialerd.domain.calls import (
+    MOST_HUNTS,
     AgentAnswered,
     AgentConnected,
     AgentDialTimedOut,
     AttemptState,
     Call,
     CallEvent,
+    CallFlow,
     HuntEnded,
     HuntFound,
     LeadAnswered,
@@ -31,8 +33,9 @@ from dialerd.domain.calls import (
     LeadRang,
     LegsJoined,
     LiveChannel,
+    MessageBegun,
+    OfferDue,
     Vanished,
-    hunt_channel_id,
 )
 from dialerd.errors import DialerdError
 
@@ -42,10 +45,13 @@ RETRY_S = 1.0
 SETTLING_S = 3.0
 """How long a call may be missing in Asterisk before it counts as gone: its channel, or the event of its end, may be on
 its way."""
-MAX_HUNTS = 5
+STEPS_A_SECOND = 10
+"""More sounds than a voice menu can have played in the time: the end of one that an earlier life has begun is not taken for that
+of a new one."""
 UNSEEN_AGENT = "unknown"
 """Who talks to the lead was told while no daemon listened."""
 QUEUE, STASIS = "Queue", "Stasis"  # applications of the dialplan
+MESSAGE = frozenset({"BackGround", "Playback"})
 
 
 class Rescuer:
@@ -73,6 +79,7 @@ class Rescuer:
         self._every_s = every_s
         self._rescue_after = rescue_after
         self._missing_since: dict[UUID, float] = {}
+        self._opted_out: set[UUID] = set()
         self._losses = 0
         self._ask = asyncio.Event()
         self.ready = asyncio.Event()
@@ -103,6 +110,8 @@ class Rescuer:
         """A look during which the link was lost may be older than what was missed."""
         losses = self._losses
         await self.reconcile()
+        if not self.ready.is_set():
+            await self._note_opt_outs()
         if losses == self._losses:
             self.ready.set()
 
@@ -124,38 +133,50 @@ class Rescuer:
         untracked = [call for call in ours if call.id not in tracked and not self._tracker.is_tracked(call.id)]
         if not self.ready.is_set():
             self._catch_up(tracked, channels)
-        adopted = [call for call in untracked if call.id in channels]
+        adopted = [call for call in untracked if is_alive(call, channels)]
         for call in adopted:
             self._adopt(call, channels)
         lost = self._lost([*untracked, *self._tracker.calls], channels)
         for call in lost:
-            self._give_up(call)
+            self._give_up(call, channels)
         if adopted or lost:
             log.info("calls_rescued", adopted=len(adopted), lost=len(lost))
             self._publish(CallsRescued(adopted=len(adopted), lost=len(lost)))
+
+    async def _note_opt_outs(self) -> None:
+        """The dialplan has written down who pressed the key, whether or not somebody listened."""
+        for attempt, at in (await self._telephony.opt_outs()).items():
+            if attempt not in self._opted_out and await self._attempts.opt_out(attempt, at):
+                log.info("opt_out_found", attempt=str(attempt))
+            self._opted_out.add(attempt)
 
     def _catch_up(self, before: Mapping[UUID, Call], channels: Mapping[UUID, LiveChannel]) -> None:
         """Tell the calls of before the link was lost what they have missed. One that has moved since we asked is newer
         than the answer."""
         for call in self._tracker.calls:
-            if before.get(call.id) is call and call.id in channels:
-                self._telephony.follow(call, lead_channel=channels[call.id].name)
-                self._tell(call, channels)
+            if before.get(call.id) is not call:
+                continue
+            if is_alive(call, channels):
+                self._telephony.follow(call, lead_channel=lead_channel(call, channels))
+                self._tell(call.id, where_it_is(call, channels))
+            elif call.agent_up and not live_hunt(call, channels):  # before the lead was dialed
+                self._tell(call.id, [_hunt_over(call)])
 
-    def _adopt(self, call: Call, channels: Mapping[UUID, LiveChannel]) -> None:
+    def _adopt(self, row: Call, channels: Mapping[UUID, LiveChannel]) -> None:
         """Take the call up where its channel is now, told as the events that would have led there."""
-        call = replace(call, hunts=live_hunt(call, channels), placed=True)
-        self._tracker.adopt(call, lead_channel=channels[call.id].name)
-        self._tell(call, channels)
+        age = self._clock.now() - row.opened_at
+        call = replace(believed(row, channels), menu_step=int(age.total_seconds() * STEPS_A_SECOND))
+        self._tracker.adopt(call, lead_channel=lead_channel(call, channels))
+        self._tell(call.id, [*where_it_is(call, channels), *_of_the_card(call)])
 
-    def _tell(self, call: Call, channels: Mapping[UUID, LiveChannel]) -> None:
-        for event in where_it_is(call, channels):
-            self._tracker.feed(call.id, event)
+    def _tell(self, attempt: UUID, events: Sequence[CallEvent]) -> None:
+        for event in events:
+            self._tracker.feed(attempt, event)
 
     def _lost(self, calls: list[Call], channels: Mapping[UUID, LiveChannel]) -> list[Call]:
         """Calls without a channel for long enough, be they tracked here or known from their row alone."""
         now = self._clock.monotonic()
-        gone = {call.id: call for call in calls if call.id not in channels and self._is_believed_alive(call)}
+        gone = {call.id: call for call in calls if not is_alive(call, channels) and self._is_believed_alive(call)}
         self._missing_since = {id_: self._missing_since.get(id_, now) for id_ in gone}
         return [call for id_, call in gone.items() if now - self._missing_since[id_] >= SETTLING_S]
 
@@ -165,34 +186,85 @@ class Rescuer:
             return False
         return not self._tracker.is_being_placed(call.id)
 
-    def _give_up(self, call: Call) -> None:
+    def _give_up(self, call: Call, channels: Mapping[UUID, LiveChannel]) -> None:
+        """An agent who is still there, or is still being rung, is let go with it."""
+        hunt = live_hunt(call, channels)
         if not self._tracker.is_tracked(call.id):
-            self._tracker.adopt(call)
-        self._tracker.feed(call.id, Vanished())
+            self._tracker.adopt(replace(call, hunts=hunt or call.hunts))
+        self._tell(call.id, [*([HuntFound(hunt)] if hunt else []), Vanished()])
+
+
+def is_alive(call: Call, channels: Mapping[UUID, LiveChannel]) -> bool:
+    """Whether the lead has a channel; or, of a call whose lead is not dialed yet, the agent."""
+    if call.id in channels:
+        return True
+    return call.state is AttemptState.PREPARING and live_hunt(call, channels) > 0
+
+
+def lead_channel(call: Call, channels: Mapping[UUID, LiveChannel]) -> str:
+    """Its name; empty while there is none."""
+    return channels[call.id].name if call.id in channels else ""
 
 
 def live_hunt(call: Call, channels: Mapping[UUID, LiveChannel]) -> int:
     """The number of the call's agent hunt that lives; 0: none does."""
-    return next((hunt for hunt in range(1, MAX_HUNTS + 1) if hunt_channel_id(call.id, hunt) in channels), 0)
+    return next((hunt for hunt in range(1, MOST_HUNTS + 1) if call.agent_leg(hunt) in channels), 0)
+
+
+def believed(row: Call, channels: Mapping[UUID, LiveChannel]) -> Call:
+    """What a row leaves unsaid. An agent-first call whose lead is dialed has had an agent on the line: if nobody is there any more,
+    that is told as an end."""
+    hunt = live_hunt(row, channels)
+    call = replace(row, hunts=hunt or row.hunts, placed=row.id in channels)
+    if row.flow is not CallFlow.AGENT_FIRST or row.state not in _UNANSWERED or hunt:
+        return call
+    return replace(call, hunts=max(1, row.hunts), hunting=True, agent_up=True)
+
+
+_UNANSWERED = frozenset({AttemptState.DIALING, AttemptState.RINGING})
 
 
 def where_it_is(call: Call, channels: Mapping[UUID, LiveChannel]) -> list[CallEvent]:
     """The events that bring a call from where it is believed to be to where its channels are."""
-    lead = channels[call.id]
-    if not lead.up:
-        return [LeadRang()] if lead.ringing else []
+    lead = channels.get(call.id)
+    if lead is None or not lead.up:
+        rings: list[CallEvent] = [LeadRang()] if lead is not None and lead.ringing else []
+        return [*rings, *_of_an_agent_who_waits(call, channels)]
+    return [LeadAnswered(), *_of_an_answered(call, lead, channels)]
+
+
+def _of_an_answered(call: Call, lead: LiveChannel, channels: Mapping[UUID, LiveChannel]) -> list[CallEvent]:
     if lead.application == QUEUE:
         served: list[CallEvent] = [AgentConnected(call.agent or UNSEEN_AGENT)] if lead.bridged else []
-        return [LeadAnswered(), LeadQueued(), *served]
+        return [LeadQueued(), *served]
+    if lead.application in MESSAGE:
+        return [MessageBegun()]
     if hunt := live_hunt(call, channels):
-        return [LeadAnswered(), HuntFound(hunt), *_of_the_hunt(lead, channels[hunt_channel_id(call.id, hunt)], hunt)]
-    return [LeadAnswered(), *(_without_a_hunt(call) if lead.application == STASIS else [])]
+        return [HuntFound(hunt), LeadHeld(), *_of_the_hunt(call, lead, channels[call.agent_leg(hunt)], hunt)]
+    return _without_a_hunt(call) if lead.application == STASIS else []
 
 
-def _of_the_hunt(lead: LiveChannel, leg: LiveChannel, hunt: int) -> list[CallEvent]:
+def _of_the_hunt(call: Call, lead: LiveChannel, leg: LiveChannel, hunt: int) -> list[CallEvent]:
     if lead.bridged:
         return [LegsJoined()]
-    return [AgentAnswered(hunt)] if leg.application == STASIS else []
+    return [AgentAnswered(hunt)] if leg.application == STASIS and not call.agent_up else []
+
+
+def _of_an_agent_who_waits(call: Call, channels: Mapping[UUID, LiveChannel]) -> list[CallEvent]:
+    """Who was rung before the lead: on the line, still ringing, or gone without a word."""
+    if call.flow is not CallFlow.AGENT_FIRST:
+        return []
+    hunt = live_hunt(call, channels)
+    if not hunt:
+        return [_hunt_over(call)]
+    answered: list[CallEvent] = [AgentAnswered(hunt)] if channels[call.agent_leg(hunt)].application == STASIS else []
+    return [HuntFound(hunt), *answered]
+
+
+def _of_the_card(call: Call) -> list[CallEvent]:
+    """A card that lay before nobody when the daemon died is laid out again."""
+    lies_nowhere = call.flow is CallFlow.PREVIEW and not call.accepted and call.offered_to is None
+    return [OfferDue(call.offers)] if lies_nowhere else []
 
 
 def _without_a_hunt(call: Call) -> list[CallEvent]:
@@ -200,4 +272,11 @@ def _without_a_hunt(call: Call) -> list[CallEvent]:
     if call.state is AttemptState.CONNECTED:
         agents = max(call.hunts, 1)
         return [HuntFound(agents), HuntEnded(agents)]
-    return [AgentDialTimedOut(call.hunts) if call.hunting else LeadHeld()]
+    if not call.hunting:
+        return [LeadHeld()]
+    return [_hunt_over(call)] if call.held else [_hunt_over(call), LeadHeld()]
+
+
+def _hunt_over(call: Call) -> CallEvent:
+    """The agent has left; or nobody was there yet, and the hunt may be so new that it has no channel."""
+    return HuntEnded(call.hunts) if call.agent_up else AgentDialTimedOut(call.hunts)

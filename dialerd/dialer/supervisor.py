@@ -1,15 +1,20 @@
 """Keeps one runner for every running campaign, follows changes of their rows, and stops them."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 
 from dialerd.dialer.call_tracker import CallTracker
-from dialerd.dialer.campaign_runner import CampaignRunner, RunnerParts
+from dialerd.dialer.campaign_runner import CampaignRunner
 from dialerd.dialer.ports import Campaigns
+from dialerd.dialer.ready_agents import hang_up
+from dialerd.dialer.runner_parts import RunnerParts
 from dialerd.domain.activity import CampaignClosed
-from dialerd.domain.calls import StopRequested
+from dialerd.domain.calls import KeptAgent, StopRequested
 from dialerd.domain.campaigns import Campaign, CampaignStatus
+from dialerd.domain.offers import Offer
 from dialerd.errors import DialerdError
 
 log = structlog.get_logger(__name__)
@@ -40,6 +45,23 @@ class Supervisor:
         for runner in self._runners.values():
             runner.wake()
 
+    def accept(self, offer: Offer) -> None:
+        """An agent has accepted a card. Of a campaign that is not dialed any more nothing follows: its lead stays due."""
+        runner = self._runners.get(offer.campaign_id)
+        if runner is None:
+            log.info("accepted_card_of_no_campaign", offer=offer.id, campaign=offer.campaign_id)
+            self._parts.cards.forget(offer)
+        else:
+            runner.accept(offer)
+
+    def keep(self, agent: KeptAgent) -> None:
+        """An agent stays on the line for another lead of the campaign; of one that is not dialed any more, he is let go."""
+        runner = self._runners.get(agent.campaign_id)
+        if runner is None:
+            self._spawn(hang_up(self._parts, agent), name=f"let-go-{agent.leg}")
+        else:
+            runner.keep(agent)
+
     async def run(self) -> None:
         while self._open:
             self._bell.clear()
@@ -56,12 +78,14 @@ class Supervisor:
     def stop_dialing(self) -> None:
         """No new calls, of any campaign, from now on."""
         self._open = False
+        self._tracker.stop_dialing()
         self._bell.set()
         for runner in self._runners.values():
             runner.stop_dialing()
 
     async def closed(self) -> None:
-        """Until every runner has ended and handed its lease back; to be awaited after `stop_dialing`."""
+        """Until every runner has ended and handed its lease back, and every agent was let go; to be awaited after
+        `stop_dialing`."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
     async def _look(self) -> None:
@@ -83,11 +107,14 @@ class Supervisor:
         if runner is None:
             log.info("campaign_taken_up", campaign=campaign.id, name=campaign.settings.name)
             runner = self._runners[campaign.id] = CampaignRunner(campaign, self._parts)
-            task = self._tasks.create_task(self._run(runner), name=f"campaign-{campaign.id}")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._spawn(self._run(runner), name=f"campaign-{campaign.id}")
         elif runner.campaign != campaign:
             runner.change(campaign)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        task = self._tasks.create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _run(self, runner: CampaignRunner) -> None:
         campaign_id = runner.campaign.id

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from dialerd.domain.calls import Call, DialMode
 from dialerd.domain.eligibility import Rule
+from dialerd.domain.offers import OfferState
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.pacing import HoldReason
 
@@ -42,6 +43,46 @@ class CallEnded:
     dial_mode: DialMode
     outcome: Outcome
     call: Call
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentHeld:
+    """In an agent-first call an agent no longer waits on the line: a lead has come, or none will. `waited_s`: for how long."""
+
+    campaign_id: int
+    waited_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardAnswered:
+    """What became of a lead's card before an agent: accepted, skipped, lapsed or withdrawn, never open."""
+
+    campaign_id: int
+    answer: OfferState
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbandonmentCounted:
+    """Where the campaign's abandonment ledger stands in its present period, as last read."""
+
+    campaign_id: int
+    answered: int
+    """Calls that a person answered; in_time and abandoned are among them."""
+    in_time: int
+    abandoned: int
+    rate: float
+    """Abandoned for each answered: 0.03 is 3 %."""
+    cap: float | None
+    """Of the rate. None: there is none."""
+    latched: bool
+    """Whether the cap has been reached, and the campaign is held back until it is well below it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingLookedAt:
+    """Asterisk was asked for the recording of a call. Not stored: it has none, or has lost it."""
+
+    stored: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +129,10 @@ Fact = (
     | AgentRinging
     | CallConnected
     | CallEnded
+    | AgentHeld
+    | CardAnswered
+    | AbandonmentCounted
+    | RecordingLookedAt
     | LeadPassedOver
     | LeadsHeld
     | CampaignHeld

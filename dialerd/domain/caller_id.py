@@ -71,6 +71,20 @@ class NoCallerId:
     why: str
 
 
+LONGEST_NAME = 60
+_NUMBER = re.compile(r"\+?[0-9]{3,15}", re.ASCII)
+
+
+def is_number(text: str) -> bool:
+    """Whether it can be shown: 3 to 15 digits, with or without a plus sign."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """Whether it can stand beside a number; it may be empty."""
+    return len(text) <= LONGEST_NAME and text.isprintable()
+
+
 Prefixes: TypeAlias = Mapping[str, tuple[str, ...]]
 """Country (ISO 3166) -> beginnings of the numbers that may be shown to its people. A country that is not listed: any."""
 

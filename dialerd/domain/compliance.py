@@ -12,8 +12,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import assert_never
 
+from dialerd.domain.abandonment import AbandonmentRule, Period
 from dialerd.domain.accounts import AccountRules, UnknownZone
-from dialerd.domain.campaigns import CampaignSettings
+from dialerd.domain.calls import CallFlow, NoAgent
+from dialerd.domain.campaigns import CampaignSettings, MachineDetection
 from dialerd.domain.schedule import ScheduleRow
 
 ANYWHERE = "*"
@@ -59,6 +61,11 @@ class Demand(StrEnum):
 
     CALLER_ID = "caller_id"  # a number is shown with every call
     KNOWN_ZONE = "known_zone"  # a lead's time zone is never guessed
+    SAFE_HARBOUR = "safe_harbour"  # who waits for too long for an agent hears a message, and may opt out
+
+
+Bound = HoursRule | Caps | SettingRule | AbandonmentRule | Demand
+"""What a rule binds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +76,7 @@ class Rule:
     title: str
     source: tuple[str, ...]
     verified_on: date
-    binds: HoursRule | Caps | SettingRule | Demand
+    binds: Bound
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +97,19 @@ class Profile:
 
     def demands(self, what: Demand) -> bool:
         return any(rule.binds is what for rule in self.rules)
+
+    @property
+    def abandonment(self) -> AbandonmentRule | None:
+        """The strictest of each: the lowest cap, taken over the shortest time, and the shortest limit. A cap that is kept on each day
+        is kept in each month, too."""
+        rules = [rule.binds for rule in self.rules if isinstance(rule.binds, AbandonmentRule)]
+        if not rules:
+            return None
+        return AbandonmentRule(
+            cap=min(rule.cap for rule in rules),
+            limit=min(rule.limit for rule in rules),
+            period=min((rule.period for rule in rules), key=list(Period).index),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,9 +200,7 @@ def contradictions(profile: Profile, settings: CampaignSettings, account: Accoun
     ]
 
 
-def _contradictions(
-    binds: HoursRule | Caps | SettingRule | Demand, settings: CampaignSettings, account: AccountRules
-) -> Iterator[str]:
+def _contradictions(binds: Bound, settings: CampaignSettings, account: AccountRules) -> Iterator[str]:
     match binds:
         case HoursRule():
             return  # judged at each call, on top of whatever the campaign's own windows say
@@ -190,6 +208,19 @@ def _contradictions(
             yield from _beyond_caps(binds, settings)
         case SettingRule():
             yield from _beyond_limits(binds, settings)
+        case AbandonmentRule():
+            yield from _against_abandonment(binds, settings)
+        case Demand():
+            yield from _unmet(binds, settings, account)
+        case _:
+            assert_never(binds)
+
+
+def _unmet(demand: Demand, settings: CampaignSettings, account: AccountRules) -> Iterator[str]:
+    match demand:
+        case Demand.SAFE_HARBOUR:
+            if settings.flow is not CallFlow.MENU and settings.no_agent is not NoAgent.MESSAGE_AT_SLA:
+                yield f"no_agent is {settings.no_agent}: set {NoAgent.MESSAGE_AT_SLA}, so that who waits hears the message"
         case Demand.CALLER_ID:
             if not settings.caller_id_enabled and account.caller_id is None:
                 yield "caller_id_enabled is off: enable the campaign's caller IDs, or give the account a default one"
@@ -197,13 +228,25 @@ def _contradictions(
             if account.unknown_zone is not UnknownZone.BLOCK:
                 yield f"unknown_zone of the account is {account.unknown_zone}: set {UnknownZone.BLOCK}"
         case _:
-            assert_never(binds)
+            assert_never(demand)
 
 
 def _beyond_caps(limits: Caps, settings: CampaignSettings) -> Iterator[str]:
     most = limits.max_calls_7d
     if most is not None and settings.max_attempts > most:
         yield f"max_attempts is {settings.max_attempts}: set {most} or fewer, the most calls to a number in 7 days"
+
+
+def _against_abandonment(rule: AbandonmentRule, settings: CampaignSettings) -> Iterator[str]:
+    """Who is hung up on for a machine and was none has been abandoned in silence: how often that happens has to be measured."""
+    cap, most = settings.abandonment_cap_pct, round(rule.cap * 100, 6)
+    if cap is not None and cap > most:
+        yield f"abandonment_cap_pct is {cap:g}: set {most:g} or less, or leave it to the profile"
+    if settings.machine_detection is MachineDetection.HANG_UP and settings.machine_audit_pct == 0:
+        yield (
+            f"machine_audit_pct is 0 while machine_detection is {MachineDetection.HANG_UP}: set 1 or more, so that agents hear how many "
+            "of those machines are people"
+        )
 
 
 def _beyond_limits(rule: SettingRule, settings: CampaignSettings) -> Iterator[str]:

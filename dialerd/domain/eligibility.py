@@ -168,11 +168,9 @@ def check(candidate: Candidate, terms: Terms, *, now: datetime, draw: int) -> Ad
 
     `draw` is a random number for a rotation that wants one.
     """
-    facts: dict[str, object] = {}
-    for verdict in of_lead(candidate, terms, now=now):
-        if not verdict.allows:
-            return Refused(rule=verdict.rule, event=verdict.event, until=verdict.until)
-        facts[verdict.rule] = dict(verdict.facts)
+    facts = _ask(of_lead(candidate, terms, now=now))
+    if isinstance(facts, Refused):
+        return facts
     refusals = []
     for number in numbers_in_turn(candidate.lead, terms.settings):
         answer = _check_number(candidate, terms, number, now, draw)
@@ -230,16 +228,24 @@ def _nothing_to_show(terms: Terms, region: str | None) -> PoolNumber | NoCallerI
 
 
 def _check_number(candidate: Candidate, terms: Terms, number: str, now: datetime, draw: int) -> Admitted | Refused:
-    facts: dict[str, object] = {}
-    for verdict in of_number(candidate, terms, number, now=now):
-        if not verdict.allows:
-            return Refused(rule=verdict.rule, event=verdict.event, until=verdict.until)
-        facts[verdict.rule] = dict(verdict.facts)
+    facts = _ask(of_number(candidate, terms, number, now=now))
+    if isinstance(facts, Refused):
+        return facts
     shown = choose_shown(candidate, terms, number, now=now, draw=draw)
     verdict = _caller_id_verdict(number, shown, now)
     if isinstance(shown, NoCallerId):
         return Refused(rule=verdict.rule, until=verdict.until)
     return Admitted(number=number, shown=shown, facts=facts | {verdict.rule: dict(verdict.facts)})
+
+
+def _ask(verdicts: Iterable[Verdict]) -> Refused | dict[str, object]:
+    """The facts of all rules, or the refusal of the first that refuses; those behind it are not asked."""
+    facts: dict[str, object] = {}
+    for verdict in verdicts:
+        if not verdict.allows:
+            return Refused(rule=verdict.rule, event=verdict.event, until=verdict.until)
+        facts[verdict.rule] = dict(verdict.facts)
+    return facts
 
 
 def _least_strict(refusals: Sequence[Refused]) -> Refused:

@@ -34,6 +34,7 @@ class LeadEvent(StrEnum):
     COOLED_OFF = "cooled_off"
     ON_DNC_LIST = "on_dnc_list"
     FORBIDDEN = "forbidden"  # a rule allows no call to it, now or later
+    TAKEN_BACK = "taken_back"  # what an agent had said of the talk holds no more
     JUDGED_ANEW = "judged_anew"  # the rules have changed since one of them forbade every call to it
     RENEWED = "renewed"  # made new again by hand: "will not be dialed again unless reset"
     DELETED = "deleted"
@@ -46,6 +47,7 @@ _ENDS = {
     LeadEvent.PUT_BACK: LeadState.RETRY,
     LeadEvent.EXHAUSTED: LeadState.FAILED,
     LeadEvent.LOST_PATIENCE: LeadState.ABANDONED,
+    LeadEvent.ON_DNC_LIST: LeadState.BLOCKED,
 }
 _DUE = {
     LeadEvent.CLAIMED: LeadState.DIALING,
@@ -60,29 +62,36 @@ _WAITING = {
     LeadEvent.ON_DNC_LIST: LeadState.BLOCKED,
     LeadEvent.RENEWED: LeadState.ACTIVE,
     LeadEvent.DELETED: LeadState.DELETED,
+    LeadEvent.TAKEN_BACK: LeadState.SUCCESS,
 }
 _DONE = {LeadEvent.RENEWED: LeadState.ACTIVE, LeadEvent.DELETED: LeadState.DELETED}
 
 LEAD_TRANSITIONS: Mapping[LeadState, Mapping[LeadEvent, LeadState]] = {
     LeadState.ACTIVE: _DUE,
-    LeadState.RETRY: _DUE,
+    LeadState.RETRY: {**_DUE, LeadEvent.TAKEN_BACK: LeadState.SUCCESS},
     LeadState.DIALING: {LeadEvent.RANG: LeadState.RINGING, LeadEvent.PICKED_UP: LeadState.ANSWERED, **_ENDS},
     LeadState.RINGING: {LeadEvent.PICKED_UP: LeadState.ANSWERED, **_ENDS},
     LeadState.ANSWERED: _ENDS,
     LeadState.COOLOFF: _WAITING,
     LeadState.VOICEMAIL: _WAITING,
-    LeadState.SUCCESS: _DONE,
-    LeadState.FAILED: _DONE,
-    LeadState.BLOCKED: {**_DONE, LeadEvent.JUDGED_ANEW: LeadState.RETRY},
+    LeadState.SUCCESS: {
+        **_DONE,
+        # What the agent says of the talk, afterwards.
+        LeadEvent.MISSED: LeadState.COOLOFF,
+        LeadEvent.MACHINE: LeadState.VOICEMAIL,
+        LeadEvent.EXHAUSTED: LeadState.FAILED,
+        LeadEvent.ON_DNC_LIST: LeadState.BLOCKED,
+    },
+    LeadState.FAILED: {**_DONE, LeadEvent.TAKEN_BACK: LeadState.SUCCESS},
+    LeadState.BLOCKED: {**_DONE, LeadEvent.JUDGED_ANEW: LeadState.RETRY, LeadEvent.TAKEN_BACK: LeadState.SUCCESS},
     LeadState.ABANDONED: _DONE,
     LeadState.DELETED: {},
 }
 
 IN_FLIGHT = frozenset({LeadState.DIALING, LeadState.RINGING, LeadState.ANSWERED})
-FINAL = frozenset(
-    state for state, moves in LEAD_TRANSITIONS.items() if moves.keys() <= {*_DONE.keys(), LeadEvent.JUDGED_ANEW}
-)
-"""Nothing happens to such a lead any more, unless somebody makes it new again, takes it off the list, or changes the rules."""
+FINAL = frozenset({LeadState.SUCCESS, LeadState.FAILED, LeadState.BLOCKED, LeadState.ABANDONED, LeadState.DELETED})
+"""Nothing happens to such a lead any more, unless somebody makes it new again, takes it off the list, changes the rules, or says
+what a talk has come to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +140,12 @@ class Lead:
     alternate_numbers: tuple[str, ...] = ()
     dead_numbers: tuple[str, ...] = ()
     """Those of its numbers that turned out to be none, or to refuse calls."""
+    ticket_id: str = ""
+    skill: str = ""
+    extension: str = ""
+    custom: Mapping[str, str] = field(default_factory=dict, hash=False)
+    callback_agent: str | None = None
+    """Interface of the agent whom the lead wants to be called back by."""
     dials_at_reset: int = 0
     """Attempts with a higher ordinal are those since it was last made new."""
 

@@ -10,6 +10,9 @@ class Outcome(StrEnum):
     ABANDONED = "abandoned"  # picked up and waited, but no agent was there in time
     HUNG_UP = "hung_up"  # picked up and hung up before an agent was due
     VOICEMAIL = "voicemail"  # a machine picked up
+    MENU_CHOICE = "menu_choice"  # made a choice in the voice menu
+    MENU_LEFT = "menu_left"  # was in the voice menu, and left it without a choice
+    OPTED_OUT = "opted_out"  # asked not to be called any more
     NO_ANSWER = "no_answer"
     BUSY = "busy"
     CONGESTION = "congestion"  # the network could not carry the call
@@ -63,5 +66,5 @@ class OutcomeRule:
     """Most attempts of a lead that may end so; after that it is given up."""
 
 
-SETTLED = frozenset({Outcome.CONNECTED, Outcome.CANCELLED, Outcome.NOT_PLACED})
-"""Outcomes that no rule of a campaign can change: a success, our own Stop, and a call that never was one."""
+SETTLED = frozenset({Outcome.CONNECTED, Outcome.MENU_CHOICE, Outcome.OPTED_OUT, Outcome.CANCELLED, Outcome.NOT_PLACED})
+"""Outcomes that no rule of a campaign can change: a success, an opt-out, our own Stop, and a call that never was one."""

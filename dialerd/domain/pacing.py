@@ -57,6 +57,7 @@ class HoldReason(StrEnum):
     QUEUE_UNKNOWN = "queue_unknown"
     CALLER_WAITING = "caller_waiting"
     NO_FREE_AGENT = "no_free_agent"
+    ABANDONMENT = "abandonment"
     CONCURRENCY = "concurrency"
     PACE = "pace"
     PROFILE_UNKNOWN = "profile_unknown"
@@ -73,6 +74,7 @@ HOLD_SENTENCES: dict[HoldReason, str] = {
     HoldReason.QUEUE_UNKNOWN: "Asterisk does not know the bound queue",
     HoldReason.CALLER_WAITING: "a caller is waiting in the bound queue: inbound comes first",
     HoldReason.NO_FREE_AGENT: "no agent of the bound queue is free (and not yet promised to a call on its way)",
+    HoldReason.ABANDONMENT: "too many who answered were abandoned: it pauses until that rate is well below its cap, or begins anew",
     HoldReason.CONCURRENCY: "as many calls are in flight as the campaign allows",
     HoldReason.PACE: "the set calls per second are reached",
     HoldReason.PROFILE_UNKNOWN: "its compliance profile is not known to this daemon",
@@ -99,10 +101,16 @@ class Situation:
     asterisk_up: bool
     trunk_wait: float
     """Seconds for which the trunk is given time after it has refused too many calls."""
+    queue_bound: bool
+    """Whether answered calls are for agents. A voice menu that leads to none waits for no queue."""
     queue_known: bool
     callers_waiting: int
-    spare_agent: bool
-    """Whether an agent of the bound queue is free and not promised to a call on its way."""
+    agent_there: bool
+    """Whether an agent is free for one more call, as the campaign's gate asks for it."""
+    halted: bool
+    """Whether the campaign pauses because its abandonment rate has reached the cap."""
+    rate_anew_in: float | None = None
+    """Seconds until that rate begins anew. None: not known."""
     in_flight: int
     concurrency: int
     pace_wait: float
@@ -129,10 +137,12 @@ def verdicts(situation: Situation) -> Iterator[Verdict]:
     yield Verdict(reason=HoldReason.NO_LEASE, allows=now.owns_lease)
     yield Verdict(reason=HoldReason.ASTERISK_DOWN, allows=now.asterisk_up)
     yield Verdict(reason=HoldReason.TRUNK_FAILING, allows=now.trunk_wait <= 0, retry_in=now.trunk_wait)
-    yield Verdict(reason=HoldReason.QUEUE_UNKNOWN, allows=now.queue_known)
-    waiting = now.callers_waiting
+    yield Verdict(reason=HoldReason.QUEUE_UNKNOWN, allows=now.queue_known or not now.queue_bound)
+    waiting = now.callers_waiting if now.queue_bound else 0
     yield Verdict(reason=HoldReason.CALLER_WAITING, allows=not waiting, fact={"callers": waiting})
-    yield Verdict(reason=HoldReason.NO_FREE_AGENT, allows=now.spare_agent)
+    yield Verdict(reason=HoldReason.NO_FREE_AGENT, allows=now.agent_there or not now.queue_bound)
+    anew_in = now.rate_anew_in if now.halted else None
+    yield Verdict(reason=HoldReason.ABANDONMENT, allows=not now.halted, retry_in=anew_in)
     calls = {"in_flight": now.in_flight, "allowed": now.concurrency}
     yield Verdict(reason=HoldReason.CONCURRENCY, allows=now.in_flight < now.concurrency, fact=calls)
     yield Verdict(reason=HoldReason.PACE, allows=now.pace_wait <= 0, retry_in=now.pace_wait)

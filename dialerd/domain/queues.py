@@ -1,8 +1,12 @@
 """The bound queue as the rules see it: who waits in it, and which of its agents could take a call now."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeVar
+
+Wanted = TypeVar("Wanted", bound=Hashable)
+"""What a call asks its agent of: a queue, or one agent."""
 
 
 class DeviceState(IntEnum):
@@ -61,31 +65,31 @@ def unknown_queue(name: str) -> QueueSnapshot:
     return QueueSnapshot(name=name, known=False, callers_waiting=0)
 
 
-def has_spare_agent(queue: str, *, free: Mapping[str, frozenset[str]], promised: Mapping[str, int]) -> bool:
-    """Whether one more call of `queue` would find a free agent who is not promised to a call on its way.
+def has_spare_agent(wanted: Wanted, *, free: Mapping[Wanted, frozenset[str]], promised: Mapping[Wanted, int]) -> bool:
+    """Whether one more call for `wanted` would find a free agent who is not promised to a call on its way.
 
     An agent counts once, however many queues share him: the promises of all queues and the one more call are matched to
     agents.
     """
-    if all(name == queue or free[queue].isdisjoint(free[name]) for name in promised):
-        return len(free[queue]) > promised.get(queue, 0)
-    seats: dict[str, str] = {}
-    calls = [name for name, count in promised.items() for _ in range(count)]
-    served = sum(_seat(name, free, seats, {name}) for name in calls)
-    return _seat(queue, free, seats, {queue}) and served == len(calls)
+    if all(other == wanted or free[wanted].isdisjoint(free[other]) for other in promised):
+        return len(free[wanted]) > promised.get(wanted, 0)
+    seats: dict[str, Wanted] = {}
+    calls = [other for other, count in promised.items() for _ in range(count)]
+    served = sum(_seat(other, free, seats, {other}) for other in calls)
+    return _seat(wanted, free, seats, {wanted}) and served == len(calls)
 
 
-def _seat(queue: str, free: Mapping[str, frozenset[str]], seats: dict[str, str], asked: set[str]) -> bool:
-    """Give a call of `queue` an agent, moving a call of another queue to another agent where that makes room."""
-    for agent in free[queue]:
+def _seat(wanted: Wanted, free: Mapping[Wanted, frozenset[str]], seats: dict[str, Wanted], asked: set[Wanted]) -> bool:
+    """Give a call for `wanted` an agent, moving a call for another to another agent where that makes room."""
+    for agent in free[wanted]:
         if agent not in seats:
-            seats[agent] = queue
+            seats[agent] = wanted
             return True
-    for agent in free[queue]:
+    for agent in free[wanted]:
         holder = seats[agent]
         if holder not in asked:
             asked.add(holder)
             if _seat(holder, free, seats, asked):
-                seats[agent] = queue
+                seats[agent] = wanted
                 return True
     return False

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dialerd.domain.campaigns import Alternates, CampaignSettings
+from dialerd.domain.dispositions import DispositionEffect
 from dialerd.domain.leads import Lead, LeadEvent
 from dialerd.domain.outcomes import SETTLED, Outcome, OutcomeRule
 
@@ -37,6 +38,9 @@ VERDICTS: Mapping[Outcome, LeadEvent] = {
     Outcome.ABANDONED: LeadEvent.LOST_PATIENCE,
     Outcome.HUNG_UP: LeadEvent.MISSED,
     Outcome.VOICEMAIL: LeadEvent.MACHINE,
+    Outcome.MENU_CHOICE: LeadEvent.CONNECTED,
+    Outcome.MENU_LEFT: LeadEvent.MISSED,
+    Outcome.OPTED_OUT: LeadEvent.ON_DNC_LIST,
     Outcome.NO_ANSWER: LeadEvent.MISSED,
     Outcome.BUSY: LeadEvent.MISSED,
     Outcome.CONGESTION: LeadEvent.MISSED,
@@ -128,3 +132,30 @@ def _after_dead_number(lead: Lead, settings: CampaignSettings, ended: EndedAttem
         return NextStep(event=LeadEvent.PUT_BACK, dead_number=ended.number)
     not_before = ended.ended_at + _wait(lead, settings, rule)
     return NextStep(event=LeadEvent.MISSED, not_before=not_before, dead_number=ended.number)
+
+
+def after_disposition(
+    lead: Lead, settings: CampaignSettings, effect: DispositionEffect, *, now: datetime, callback_at: datetime | None
+) -> NextStep | None:
+    """What an agent's word makes of a lead who has been talked to. None: it stays as it is.
+
+    "Voicemail: treated like cool-off until timeout." A callback was agreed with a person, so it takes place also where the
+    attempts are used up; it is given one.
+    """
+    spent = lead.attempts_used >= attempts_allowed(lead, settings)
+    again = now + cooloff(lead, settings, failures=max(1, lead.attempts_used))
+    match effect:
+        case DispositionEffect.DONE:
+            return None
+        case DispositionEffect.FAILED:
+            return NextStep(event=LeadEvent.EXHAUSTED)
+        case DispositionEffect.OPT_OUT:
+            return NextStep(event=LeadEvent.ON_DNC_LIST)
+        case DispositionEffect.CALLBACK:
+            return NextStep(event=LeadEvent.MISSED, not_before=callback_at)
+        case DispositionEffect.RETRY | DispositionEffect.VOICEMAIL if spent:
+            return NextStep(event=LeadEvent.EXHAUSTED)
+        case DispositionEffect.RETRY:
+            return NextStep(event=LeadEvent.MISSED, not_before=again)
+        case DispositionEffect.VOICEMAIL:
+            return NextStep(event=LeadEvent.MACHINE, not_before=again)

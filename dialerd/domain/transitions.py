@@ -4,7 +4,7 @@ A table maps each state to the events that may happen in it, and each event to t
 cannot happen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -23,14 +23,16 @@ def advance(table: Mapping[State, Mapping[Event, State]], state: State, event: E
 
 
 def diagram(table: Mapping[State, Mapping[Event, State]]) -> str:
-    """The table as a Mermaid state diagram. Events between the same two states share an arrow."""
-    lines = ["stateDiagram-v2"]
-    first = next(iter(table))
-    lines.append(f"    [*] --> {first}")
-    for state, moves in table.items():
-        for target in dict.fromkeys(moves.values()):
-            events = ", ".join(event.value for event, to in moves.items() if to is target)
-            lines.append(f"    {state} --> {target}: {events}")
-        if not moves:
-            lines.append(f"    {state} --> [*]")
-    return "\n".join(lines)
+    """The table as a Mermaid state diagram."""
+    arrows = [(state.value, to.value, event.value) for state, moves in table.items() for event, to in moves.items()]
+    ends = [state.value for state, moves in table.items() if not moves]
+    return drawing(next(iter(table)).value, arrows, ends)
+
+
+def drawing(first: str, arrows: Iterable[tuple[str, str, str]], ends: Iterable[str]) -> str:
+    """Mermaid's words for arrows of (from, to, event). Events between the same two states share an arrow."""
+    events: dict[tuple[str, str], list[str]] = {}
+    for state, to, event in arrows:
+        events.setdefault((state, to), []).append(event)
+    lines = [f"{state} --> {to}: {', '.join(names)}" for (state, to), names in events.items()]
+    return "\n    ".join(["stateDiagram-v2", f"[*] --> {first}", *lines, *(f"{state} --> [*]" for state in ends)])

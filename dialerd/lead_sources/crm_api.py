@@ -22,7 +22,7 @@ from yarl import URL
 from dialerd.errors import SettingsError
 from dialerd.lead_sources.base import BadRow, Flaw, GoodRow, printable
 from dialerd.lead_sources.crm_source import HEADER_VALUE, SECRET, CrmMapping, CrmPaging, CrmSource
-from dialerd.lead_sources.csv_file import judge_fields
+from dialerd.lead_sources.csv_file import MOST_ATTEMPTS, judge_fields
 from dialerd.lead_sources.guarded_http import (
     Answer,
     AnswerTooLarge,
@@ -69,10 +69,16 @@ class _Unfit(Exception):
 
 
 async def read_leads(
-    source: CrmSource, settings: CrmSettings, *, default_region: str, resolve: Resolve = system_addresses
+    source: CrmSource,
+    settings: CrmSettings,
+    *,
+    default_region: str,
+    most_attempts: int = MOST_ATTEMPTS,
+    resolve: Resolve = system_addresses,
 ) -> AsyncGenerator[GoodRow | BadRow, None]:
     """Every lead of every page, in order; its `line` counts from 1 over all pages. Close it if you stop before its end.
 
+    `default_region` is the country of numbers without one (ISO 3166), `most_attempts` the account's limit.
     Raises SettingsError for a secret that is not there, UrlRefused, NoAnswer, RequestRefused, AnswerTooLarge and
     AnswerUnusable. Work for the processor is done in a thread.
     """
@@ -87,7 +93,7 @@ async def read_leads(
                 )
             for start in range(0, len(leads), BATCH):
                 batch = leads[start : start + BATCH]
-                for row in await asyncio.to_thread(mapped.rows, batch, line, default_region):
+                for row in await asyncio.to_thread(mapped.rows, batch, line, default_region, most_attempts):
                     yield row
                 line += len(batch)
 
@@ -97,12 +103,14 @@ async def read_sample(
     settings: CrmSettings,
     *,
     default_region: str,
+    most_attempts: int = MOST_ATTEMPTS,
     size: int = SAMPLE,
     resolve: Resolve = system_addresses,
 ) -> list[GoodRow | BadRow]:
     """The first leads; no page is asked for that they do not need. Raises what `read_leads` raises."""
     sample: list[GoodRow | BadRow] = []
-    async with aclosing(read_leads(source, settings, default_region=default_region, resolve=resolve)) as rows:
+    leads = read_leads(source, settings, default_region=default_region, most_attempts=most_attempts, resolve=resolve)
+    async with aclosing(leads) as rows:
         async for row in rows:
             sample.append(row)
             if len(sample) == size:
@@ -264,10 +272,12 @@ class _Mapped:
             )
         )
 
-    def rows(self, leads: Sequence[Any], first_line: int, default_region: str) -> list[GoodRow | BadRow]:
-        return [self._row(line, lead, default_region) for line, lead in enumerate(leads, first_line)]
+    def rows(
+        self, leads: Sequence[Any], first_line: int, default_region: str, most_attempts: int = MOST_ATTEMPTS
+    ) -> list[GoodRow | BadRow]:
+        return [self._row(line, lead, default_region, most_attempts) for line, lead in enumerate(leads, first_line)]
 
-    def _row(self, line: int, lead: Any, default_region: str) -> GoodRow | BadRow:
+    def _row(self, line: int, lead: Any, default_region: str, most_attempts: int) -> GoodRow | BadRow:
         """All that is wrong with it at once, in the words of the mapping."""
         if not isinstance(lead, dict):
             return BadRow(
@@ -283,7 +293,7 @@ class _Mapped:
                 continue
             if text or field.key in ("number", "first_name"):
                 values[field.column] = text
-        row = judge_fields(line, values, default_region)
+        row = judge_fields(line, values, default_region, most_attempts=most_attempts)
         if isinstance(row, GoodRow) and not flaws:
             return row
         judged = row.flaws if isinstance(row, BadRow) else ()

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from dialerd.domain.accounts import Limits
+from dialerd.domain.campaigns import LONGEST_COOLOFF_S
 from dialerd.domain.leads import NewLead
 from dialerd.domain.phone import InvalidNumber, dialable, mask
 from dialerd.domain.timezones import is_zone
@@ -81,7 +82,6 @@ _NUMBERS = frozenset({"number", *ALTERNATES})
 LONGEST_NAME = 100
 LONGEST_NOTE = 10_000
 LONGEST_CUSTOM = 1_000
-LONGEST_COOLOFF_S = 30 * 24 * 3600
 HIGHEST_PRIORITY = 1_000_000
 MOST_ATTEMPTS = Limits().max_attempts
 """Of a lead, where its account has no other limit."""

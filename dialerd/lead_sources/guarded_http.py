@@ -8,7 +8,6 @@ those of `CrmSettings`. No proxy, cookie or password file of the environment is 
 
 import asyncio
 import socket
-import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -26,7 +25,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from dialerd import __version__
-from dialerd.errors import DialerdError, SettingsError
+from dialerd.errors import DialerdError
 from dialerd.lead_sources.public_address import (
     Network,
     UrlRefused,
@@ -37,6 +36,7 @@ from dialerd.lead_sources.public_address import (
     url_problem,
 )
 from dialerd.settings import CrmSettings
+from dialerd.tls import trusting
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -149,7 +149,7 @@ class GuardedHttp:
                 resolver=_GuardedResolver(resolve, limits.allowed_networks),
                 use_dns_cache=False,
                 socket_factory=self._socket,
-                ssl=_tls_context(limits) or True,
+                ssl=True if limits.tls_ca is None else trusting(limits.tls_ca, named="crm.tls_ca:"),
                 limit=1,
             ),
             timeout=aiohttp.ClientTimeout(
@@ -379,12 +379,3 @@ def _phrase(status: int) -> str:
 
 def _seconds(length: timedelta) -> str:
     return f"{length.total_seconds():g} s"
-
-
-def _tls_context(limits: CrmSettings) -> ssl.SSLContext | None:
-    if limits.tls_ca is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=limits.tls_ca)
-    except OSError as error:
-        raise SettingsError(f"crm.tls_ca: {limits.tls_ca} cannot be used: {error}") from error

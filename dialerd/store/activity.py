@@ -9,7 +9,9 @@ from uuid import UUID
 import asyncpg
 
 from dialerd.domain.activity import ActivityLine
+from dialerd.domain.calls import AnsweredBy, CallFlow
 from dialerd.domain.outcomes import Outcome
+from dialerd.domain.recordings import RecordingState
 from dialerd.store.pool import Connection, Pool, store_call
 from dialerd.store.queries import queries_of
 
@@ -20,7 +22,7 @@ _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Line(StrEnum):
-    """The words of `ActivityLine.fact`. Those of an attempt are written by the queries in attempts.sql."""
+    """The words of `ActivityLine.fact`. Those of attempts, cards and talks are written by the queries of their tables."""
 
     CREATED = "created"
     EDITED = "edited"
@@ -35,8 +37,16 @@ class Line(StrEnum):
     ANSWERED = "answered"
     AGENT_RINGING = "agent_ringing"
     QUEUED = "queued"
+    MESSAGE = "message"
+    MENU_CHOICE = "menu_choice"
     CONNECTED = "connected"
     ENDED = "ended"
+    OPTED_OUT = "opted_out"  # by a key that was pressed while no daemon listened
+    DISPOSED = "disposed"  # an agent has said what a talk has come to
+    OFFERED = "offered"  # the card, to an agent
+    ACCEPTED = "accepted"
+    SKIPPED = "skipped"
+    LAPSED = "lapsed"
 
 
 async def write_line(connection: Connection, campaign_id: int, fact: Line, details: Mapping[str, object]) -> None:
@@ -68,6 +78,24 @@ class LoggedCall:
     """How long the lead's phone rang."""
     talk_s: float | None
     """How long lead and agent could talk."""
+    flow: CallFlow
+    answered_by: AnsweredBy | None
+    customer_wait_s: float | None
+    """From when the lead began to wait for an agent until the talk, or the end."""
+    customer_wait_sla_met: bool | None
+    """Whether the talk began within the customer wait SLA that the campaign has now. None: nobody waited."""
+    agent_ring_s: float | None
+    """From the first ring of an agent's phone until the talk."""
+    agent_sla_met: bool | None
+    """Whether the talk began within the agent dial timeout from then. None: no agent's phone rang."""
+    abandoned: bool | None
+    """As the ledger counts it. None: it does not count this call."""
+    menu_result: str
+    disposition: str | None
+    note: str
+    recording: str | None
+    recording_state: RecordingState | None
+    recording_s: float | None
 
 
 class ActivityStore:
@@ -118,5 +146,6 @@ def _line(row: asyncpg.Record) -> ActivityLine:
 
 
 def _call(row: asyncpg.Record) -> LoggedCall:
-    outcome = row["outcome"]
-    return LoggedCall(**{**row, "outcome": outcome and Outcome(outcome)})
+    words = {"outcome": Outcome, "answered_by": AnsweredBy, "recording_state": RecordingState}
+    said = {name: kind(row[name]) if row[name] else None for name, kind in words.items()}
+    return LoggedCall(**{**row, **said, "flow": CallFlow(row["flow"])})

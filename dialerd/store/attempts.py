@@ -2,43 +2,52 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from random import getrandbits
-from typing import assert_never
-from uuid import uuid4
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 
-from dialerd.domain.accounts import AccountRules
-from dialerd.domain.attempts import RELEASE_BATCH, Claim, Lease, OpenCall, OpenedAttempt, PassedOver, WaitingLeads
-from dialerd.domain.caller_id import CallerId, Rotation, after_use
-from dialerd.domain.calls import AttemptState, Call
-from dialerd.domain.campaigns import Campaign, CampaignSettings
+from dialerd.domain.abandonment import count, period_of, period_start
+from dialerd.domain.attempts import RELEASE_BATCH, Claim, Lease, OpenCall, OpenedAttempt, WaitingLeads
+from dialerd.domain.caller_id import after_use
+from dialerd.domain.calls import AttemptState, Call, CallFlow, KeptAgent
+from dialerd.domain.campaigns import Campaign, Target
 from dialerd.domain.compliance import Profile
 from dialerd.domain.eligibility import (
     Admitted,
     Candidate,
     RecentCall,
-    Refused,
-    Terms,
     Verdict,
-    check,
     evidence,
     explain,
     of_campaign,
+    of_number,
 )
-from dialerd.domain.leads import LEAD_TRANSITIONS, Lead, LeadEvent, LeadState
+from dialerd.domain.leads import IN_FLIGHT, LEAD_TRANSITIONS, LeadEvent, LeadState
+from dialerd.domain.offers import Offer
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.retry import EndedAttempt, NextStep, next_step
-from dialerd.domain.timezones import in_zone
 from dialerd.domain.transitions import advance
 from dialerd.errors import NotFound, StoreBusy
 from dialerd.store.accounts import rules_of
-from dialerd.store.caller_ids import pool_number
+from dialerd.store.call_rows import call_so_far, new_call, wanted_agent
 from dialerd.store.campaigns import settings_of
+from dialerd.store.claims import (
+    Claimed,
+    Look,
+    candidate_of,
+    claim_campaign,
+    claim_leads,
+    facts_of_lead,
+    last_agents,
+    lock_offered_lead,
+    terms_of,
+)
 from dialerd.store.leads import lead_of
+from dialerd.store.offers import release_lead
 from dialerd.store.pool import Connection, Pool, store_call, transaction
 from dialerd.store.queries import queries_of
+from dialerd.store.settling import Change, after_end, after_word, list_opt_out, note_one_more, said_of, tell_crm
 
 _sql = queries_of("attempts")
 
@@ -46,10 +55,13 @@ KNOWN_CALLS_SPAN = timedelta(minutes=5)
 """As in the SQL function called_meanwhile; longer than any transaction of ours may take."""
 
 LEAD_STATE_OF: Mapping[AttemptState, LeadState] = {
+    AttemptState.PREPARING: LeadState.DIALING,
     AttemptState.DIALING: LeadState.DIALING,
     AttemptState.RINGING: LeadState.RINGING,
+    AttemptState.MENU: LeadState.ANSWERED,
     AttemptState.ANSWERED: LeadState.ANSWERED,
     AttemptState.QUEUED: LeadState.ANSWERED,
+    AttemptState.MESSAGE: LeadState.ANSWERED,
     AttemptState.CONNECTED: LeadState.ANSWERED,
 }
 """What the lead's state is while its attempt is open. What it is afterwards, the outcome decides."""
@@ -68,7 +80,14 @@ class AttemptStore:
 
     @store_call
     async def open_next(
-        self, campaign: Campaign, lease: Lease, *, look_at: int = 1, most: int = 1, retries_first: bool = False
+        self,
+        campaign: Campaign,
+        lease: Lease,
+        *,
+        look_at: int = 1,
+        most: int = 1,
+        retries_first: bool = False,
+        kept: KeptAgent | None = None,
     ) -> Claim:
         """The settings that count are those of the row at this moment, not those of `campaign`.
 
@@ -78,57 +97,82 @@ class AttemptStore:
         """
         try:
             async with transaction(self._pool) as connection:
-                campaign_row = await _sql.claim_campaign(
-                    connection, campaign_id=campaign.id, node=lease.node, epoch=lease.epoch
-                )
-                if campaign_row is None:
+                claimed = await claim_campaign(connection, campaign.id, lease, self._profiles)
+                if claimed is None:
                     return Claim()
-                rows = await _claim_leads(connection, campaign_row, look_at, retries_first=retries_first)
-                return await self._judge(connection, campaign_row, rows, lease, most) if rows else Claim()
+                rows = await claim_leads(connection, claimed, look_at, retries_first=retries_first)
+                if not rows:
+                    return Claim()
+                if claimed.forbidden:
+                    return Claim(forbidden=claimed.forbidden)
+                openings = _Openings(claimed, kept=kept)
+                await openings.judge([candidate_of(row) for row in rows], 1 if kept else most, connection)
+                return await openings.write(connection)
         except asyncpg.UniqueViolationError as taken:
-            if taken.constraint_name != _ONE_OPEN_PER_NUMBER:
-                raise
-            raise StoreBusy(_CALLED_ELSEWHERE) from taken
+            raise _busy(taken) from taken
 
-    async def _judge(
-        self,
-        connection: Connection,
-        campaign_row: asyncpg.Record,
-        rows: Sequence[asyncpg.Record],
-        lease: Lease,
-        most: int,
-    ) -> Claim:
-        """The leads in their order, until `most` of them are opened; what was not looked at stays as it was."""
-        terms, now = self._terms(campaign_row), campaign_row["opened_at"]
-        verdicts = list(of_campaign(terms, now=now))
-        if forbidden := next((verdict for verdict in verdicts if not verdict.allows), None):
-            return Claim(forbidden=forbidden)
-        batch = _Batch(terms, campaign_row["account_id"], lease, now, evidence(verdicts, now=now))
-        for row in rows:
-            batch.judge(row)
-            if len(batch.opened) == most:
-                break
-        await batch.write(connection)
-        return Claim(opened=tuple(batch.opened), passed=tuple(batch.passed))
+    @store_call
+    async def open_offered(self, campaign: Campaign, lease: Lease, offer: Offer) -> Claim:
+        """A lead that is not called after all is let go. Errors: see `open_next`."""
+        try:
+            async with transaction(self._pool) as connection:
+                claimed = await claim_campaign(connection, campaign.id, lease, self._profiles)
+                lead_id = await lock_offered_lead(connection, offer.id)
+                facts = await facts_of_lead(connection, lead_id) if lead_id is not None else None
+                if claimed is None or facts is None or claimed.forbidden:
+                    await release_lead(connection, offer.lead_id)
+                    return Claim(forbidden=claimed.forbidden if claimed else None)
+                openings = _Openings(claimed, offer=offer)
+                await openings.judge([candidate_of(facts)], 1, connection)
+                return await openings.write(connection)
+        except asyncpg.UniqueViolationError as taken:
+            raise _busy(taken) from taken
 
-    def _terms(self, row: asyncpg.Record) -> Terms:
-        settings, account = settings_of(row), rules_of(row["account"])
-        queue_number, today = row["queue_number"], _today(account, row["opened_at"])
-        return Terms(
-            settings=settings,
-            account=account,
-            profile=self._profiles.get(settings.profile or account.profile),
-            pool=[pool_number(values, today) for values in row["pool"] or ()],
-            queue_number=CallerId(number=queue_number[0], name=queue_number[1]) if queue_number else None,
-        )
+    @store_call
+    async def begin_dialing(self, call: Call) -> bool:
+        """Caps and attempts are not asked again: this very attempt is one of those that they count."""
+        async with transaction(self._pool) as connection:
+            row = await _sql.lock_prepared(connection, attempt_id=call.id)
+            facts = await facts_of_lead(connection, row["lead_id"]) if row else None
+            if row is None or facts is None or not self._still_allows(facts, row["number"]):
+                return False
+            await _sql.begin_dialing(connection, attempt_id=call.id)
+            return True
+
+    def _still_allows(self, facts: asyncpg.Record, number: str) -> bool:
+        terms, now = terms_of(facts, self._profiles), facts["opened_at"]
+        candidate = replace(candidate_of(facts), recent=())
+        verdicts = [*of_campaign(terms, now=now), *of_number(candidate, terms, number, now=now)]
+        return all(verdict.allows for verdict in verdicts)
+
+    @store_call
+    async def opt_out(self, attempt: UUID, at: datetime) -> bool:
+        async with transaction(self._pool) as connection:
+            row = await _sql.whose_attempt(connection, attempt_id=attempt)
+            if row is None:
+                return False
+            reason = "pressed the key to opt out"
+            if not await list_opt_out(connection, row["attempt_number"], row["account_id"], reason=reason):
+                return False
+            state = LeadState(row["lead_state"])
+            moves = {} if state in IN_FLIGHT else LEAD_TRANSITIONS[state]
+            await _sql.opt_lead_out(
+                connection,
+                lead_id=row["lead_id"],
+                lead_state=moves.get(LeadEvent.ON_DNC_LIST),
+                attempt_id=attempt,
+                at=at,
+            )
+            return True
 
     @store_call
     async def explain(self, lead_id: int) -> Sequence[Verdict]:
         """What every rule says of the lead at this moment, in order. Raises NotFound."""
-        row = await _sql.facts_of_lead(self._pool, lead_id=lead_id)
+        async with self._pool.acquire() as connection:
+            row = await facts_of_lead(connection, lead_id)
         if row is None:
             raise NotFound("lead", lead_id)
-        return explain(_candidate(row), self._terms(row), now=row["opened_at"])
+        return explain(candidate_of(row), terms_of(row, self._profiles), now=row["opened_at"])
 
     @store_call
     async def waiting_leads(self, campaign_id: int) -> Sequence[WaitingLeads]:
@@ -181,6 +225,11 @@ class AttemptStore:
             agent_ringing_at=call.agent_ringing_at,
             connected_at=call.connected_at,
             agent=call.agent,
+            wanted_agent=call.wanted_agent,
+            answered_by=call.answered_by,
+            waiting_since=call.waiting_since,
+            menu_node=call.menu_node,
+            menu_result=call.menu_result,
         )
 
     @store_call
@@ -192,11 +241,40 @@ class AttemptStore:
             row = await _end(connection, call)
             if row is None:
                 return None
-            lead = lead_of(row, "lead_")
-            ended = EndedAttempt(number=call.number, outcome=call.outcome, ended_at=call.ended_at, alike=row["alike"])
-            step = next_step(lead, settings_of(row), ended)
-            await _settle(connection, call, lead, step)
-            return step
+            change, said = _change_by(call, row), said_of(row)
+            await _settle(connection, call, row, change)
+            if _opted_out(call) or change.opts_out:
+                await _list(connection, call, row)
+            if change.result or call.outcome is not Outcome.NOT_PLACED:
+                await tell_crm(connection, row, change, said)
+            await _expect_recording(connection, call, row)
+            if call.flow is CallFlow.PREVIEW:
+                await _sql.withdraw_cards(connection, attempt_id=call.id, lead_id=call.lead_id)
+            await self._count(connection, call, row)
+            return change.step
+
+    async def _count(self, connection: Connection, call: Call, row: asyncpg.Record) -> None:
+        """Into the abandonment ledger. The last thing that is done, for all who close calls of a campaign wait for each other here."""
+        settings, account = settings_of(row), rules_of(row["account"])
+        profile = self._profiles.get(settings.profile or account.profile)
+        rule = profile.abandonment if profile else None
+        counted = count(call, rule)
+        if counted is None:
+            return
+        began = period_start(
+            period_of(rule),
+            first_start=row["started_at"] or call.opened_at,
+            now=call.opened_at,
+            zone=account.time_zone,
+        )
+        await _sql.count_answer(
+            connection,
+            attempt_id=call.id,
+            campaign_id=call.campaign_id,
+            period_start=began,
+            in_time=counted.in_time,
+            abandoned=counted.abandoned,
+        )
 
     @store_call
     async def take_over(self, node: str, *, silent_for: timedelta) -> int:
@@ -205,64 +283,67 @@ class AttemptStore:
 
     @store_call
     async def open_calls(self) -> Sequence[OpenCall]:
-        """Of every node, the oldest first. The agent hunts are not in the row: see `_call_so_far`."""
+        """Of every node, the oldest first. The agent hunts are not in the row: see `call_so_far`."""
         rows = _sql.open_attempts(self._pool)
-        return [OpenCall(call=_call_so_far(row), node=row["node"]) async for row in rows]
+        return [OpenCall(call=call_so_far(row), node=row["node"]) async for row in rows]
 
 
-class _Batch:
+class _Openings:
     """What one look at the line comes to; written down in the end, each kind of change in one go."""
 
-    def __init__(
-        self, terms: Terms, account_id: int, lease: Lease, now: datetime, evidence: Mapping[str, object]
-    ) -> None:
-        self._terms = terms
-        self._account_id = account_id
-        self._lease = lease
-        self._now = now
-        self._evidence = evidence
+    def __init__(self, claimed: Claimed, *, kept: KeptAgent | None = None, offer: Offer | None = None) -> None:
+        self._claimed = claimed
+        self._kept = kept
+        self._offer = offer
+        self._look = Look(claimed)
+        self._evidence = evidence(claimed.verdicts, now=claimed.now)
         self._openings: list[dict[str, object]] = []
-        self._refusals: list[dict[str, object]] = []
         self._calls: dict[str, RecentCall] = {}
-        self.opened: list[OpenedAttempt] = []
-        self.passed: list[PassedOver] = []
+        self._opened: list[OpenedAttempt] = []
 
-    def judge(self, row: asyncpg.Record) -> None:
-        candidate = self._and_calls_of_this_batch(_candidate(row))
-        match check(candidate, self._terms, now=self._now, draw=getrandbits(64)):
-            case Refused() as refused:
-                self._pass_over(candidate.lead, refused)
-            case Admitted() as admitted:
-                self._open(candidate, admitted)
-            case never:
-                assert_never(never)
+    @property
+    def _flow(self) -> CallFlow:
+        """An agent who is there already, or has asked for the lead, goes first whatever the campaign says by now."""
+        return CallFlow.AGENT_FIRST if self._kept or self._offer else self._claimed.terms.settings.flow
+
+    async def judge(self, candidates: Sequence[Candidate], most: int, connection: Connection) -> None:
+        """In their order, until `most` of them are opened; what was not looked at stays as it was."""
+        last = await self._last_agents(candidates, connection)
+        for candidate in candidates:
+            known = self._and_calls_of_this_batch(candidate)
+            if admitted := self._look.judge(known):
+                self._open(known, admitted, last.get(admitted.number))
+            if len(self._opened) == most:
+                break
+
+    async def _last_agents(self, candidates: Sequence[Candidate], connection: Connection) -> Mapping[str, str]:
+        if self._claimed.terms.settings.target is not Target.LAST_AGENT:
+            return {}
+        numbers = [number for candidate in candidates for number in candidate.lead.numbers]
+        return await last_agents(connection, numbers, self._claimed.account_id)
 
     def _and_calls_of_this_batch(self, candidate: Candidate) -> Candidate:
         """Two leads may share a number, as an alternate; the second one must not call it too."""
         own = [self._calls[number] for number in candidate.lead.numbers if number in self._calls]
         return replace(candidate, recent=[*own, *candidate.recent]) if own else candidate
 
-    def _pass_over(self, lead: Lead, refused: Refused) -> None:
-        state = lead.state if refused.event is None else advance(LEAD_TRANSITIONS, lead.state, refused.event)
-        self.passed.append(PassedOver(lead_id=lead.id, refusal=refused))
-        self._refusals.append(
-            {
-                "lead_id": lead.id,
-                "lead_state": state,
-                "rule": refused.rule,
-                "event": refused.event,
-                "until": refused.until.isoformat() if refused.until else None,
-            }
+    def _open(self, candidate: Candidate, admitted: Admitted, last_agent: str | None) -> None:
+        lead, now, terms = candidate.lead, self._claimed.now, self._look.terms
+        call = new_call(
+            lead,
+            terms.settings,
+            admitted,
+            now,
+            flow=self._flow,
+            menu=self._claimed.menu,
+            wanted_agent=self._offer.agent if self._offer else wanted_agent(lead, terms.settings, last_agent),
+            kept=self._kept,
         )
-
-    def _open(self, candidate: Candidate, admitted: Admitted) -> None:
-        lead = candidate.lead
-        call = _new_call(lead, self._terms.settings, admitted, self._now)
-        self.opened.append(OpenedAttempt(call=call, ordinal=lead.dials + 1))
-        self._calls[call.number] = RecentCall(number=call.number, opened_at=self._now, outcome=None, lead_id=lead.id)
+        self._opened.append(OpenedAttempt(call=call, ordinal=lead.dials + 1))
+        self._calls[call.number] = RecentCall(number=call.number, opened_at=now, outcome=None, lead_id=lead.id)
         self._openings.append(
             {
-                "place": len(self.opened),
+                "place": len(self._opened),
                 "attempt_id": str(call.id),
                 "lead_id": lead.id,
                 "lead_state": advance(LEAD_TRANSITIONS, lead.state, LeadEvent.CLAIMED),
@@ -272,67 +353,45 @@ class _Batch:
                 "caller_id_number": call.caller_id.number,
                 "caller_id_name": call.caller_id.name,
                 "admitted_by": {**self._evidence, **admitted.facts},
+                "state": call.state,
+                "wanted_agent": call.wanted_agent,
+                "kept_leg": str(call.kept_leg) if call.kept_leg else None,
+                "agent": call.agent,
+                "recording": call.recording,
             }
         )
-        if admitted.shown in self._terms.pool:
-            self._terms = replace(self._terms, pool=after_use(admitted.shown, self._terms.pool))
+        if admitted.shown in terms.pool:
+            self._look.terms = replace(terms, pool=after_use(admitted.shown, terms.pool))
 
     def _known_calls(self, candidate: Candidate, number: str) -> int:
-        since = self._now - KNOWN_CALLS_SPAN
+        since = self._claimed.now - KNOWN_CALLS_SPAN
         return sum(1 for call in candidate.recent if call.number == number and call.opened_at > since)
 
-    async def write(self, connection: Connection) -> None:
-        if self._refusals:
-            await _sql.pass_over(connection, refusals=self._refusals)
+    async def write(self, connection: Connection) -> Claim:
+        await self._look.write(connection)
         if self._openings and await self._write_openings(connection) != len(self._openings):
             raise StoreBusy(_CALLED_ELSEWHERE)
+        if self._offer and self._opened:
+            await _sql.note_call_of_offer(connection, offer_id=self._offer.id, attempt_id=self._opened[0].call.id)
+        return Claim(opened=tuple(self._opened), passed=tuple(self._look.passed))
 
     async def _write_openings(self, connection: Connection) -> int:
+        claimed = self._claimed
         written: int = await _sql.write_attempts(
             connection,
             openings=self._openings,
-            account_id=self._account_id,
-            day=_today(self._terms.account, self._now),
-            queue=self._terms.settings.queue,
-            node=self._lease.node,
-            epoch=self._lease.epoch,
+            account_id=claimed.account_id,
+            day=claimed.today,
+            queue=claimed.terms.settings.queue,
+            flow=self._flow,
+            node=claimed.lease.node,
+            epoch=claimed.lease.epoch,
         )
         return written
 
 
-async def _claim_leads(
-    connection: Connection, campaign_row: asyncpg.Record, batch: int, *, retries_first: bool
-) -> list[asyncpg.Record]:
-    rows = _sql.claim_leads(
-        connection,
-        campaign_id=campaign_row["id"],
-        account_id=campaign_row["account_id"],
-        sticky_campaign=campaign_row["id"] if campaign_row["rotation"] == Rotation.STICKY else None,
-        batch=batch,
-        retries_first=retries_first,
-    )
-    return [row async for row in rows]
-
-
-def _today(account: AccountRules, now: datetime) -> date:
-    return in_zone(now, account.time_zone).date()
-
-
-def _candidate(row: asyncpg.Record) -> Candidate:
-    return Candidate(
-        lead=lead_of(row, "lead_"),
-        listed=frozenset(row["listed"]),
-        recent=[
-            RecentCall(
-                number=call["number"],
-                opened_at=call["opened_at"],
-                outcome=Outcome(call["outcome"]) if call["outcome"] else None,
-                lead_id=call["lead_id"],
-            )
-            for call in row["recent"]
-        ],
-        last_shown=row["last_shown"],
-    )
+def _busy(taken: asyncpg.UniqueViolationError) -> Exception:
+    return StoreBusy(_CALLED_ELSEWHERE) if taken.constraint_name == _ONE_OPEN_PER_NUMBER else taken
 
 
 async def _end(connection: Connection, call: Call) -> asyncpg.Record | None:
@@ -348,21 +407,46 @@ async def _end(connection: Connection, call: Call) -> asyncpg.Record | None:
         agent=call.agent,
         cause=call.cause,
         tech_cause=call.tech_cause,
+        answered_by=call.answered_by,
+        waiting_since=call.waiting_since,
+        menu_node=call.menu_node,
+        menu_result=call.menu_result,
     )
     return row
 
 
-async def _settle(connection: Connection, call: Call, lead: Lead, step: NextStep) -> None:
-    state = advance(LEAD_TRANSITIONS, lead.state, step.event)
-    waits_for = "not_placed" if step.event is LeadEvent.PUT_BACK else "cooloff"
+def _change_by(call: Call, row: asyncpg.Record) -> Change:
+    """The outcome decides, and then the agent's word. Who has asked not to be called is not, however the call has ended."""
+    lead, settings, said = lead_of(row, "lead_"), settings_of(row), said_of(row)
+    if call.outcome is None or call.ended_at is None:
+        raise ValueError("a call that goes on cannot be closed")
+    ended = EndedAttempt(number=call.number, outcome=call.outcome, ended_at=call.ended_at, alike=row["alike"])
+    step = NextStep(event=LeadEvent.ON_DNC_LIST) if _opted_out(call) else next_step(lead, settings, ended)
+    change = after_end(lead, step, result=call.menu_result)
+    if said is None or change.state is not LeadState.SUCCESS:
+        return change
+    word = after_word(replace(lead, state=change.state), settings, said, now=call.ended_at)
+    return word if word.step else replace(word, step=step)
+
+
+def _opted_out(call: Call) -> bool:
+    """By a key, whatever came of the call after that."""
+    return call.opted_out or call.outcome is Outcome.OPTED_OUT
+
+
+async def _settle(connection: Connection, call: Call, row: asyncpg.Record, change: Change) -> None:
+    step = change.step
     await _sql.settle_lead(
         connection,
-        lead_id=lead.id,
-        lead_state=state,
-        counts=step.counts,
-        not_before=step.not_before,
-        held_by=waits_for if step.not_before else None,
-        dead_number=step.dead_number,
+        lead_id=row["lead_id"],
+        lead_state=change.state,
+        counts=step is None or step.counts,
+        not_before=change.not_before,
+        held_by=change.held_by,
+        dead_number=step.dead_number if step else None,
+        result=change.result,
+        callback_agent=change.callback_agent,
+        one_more=change.one_more,
         attempt_id=call.id,
         ended_at=call.ended_at,
         outcome=call.outcome,
@@ -370,47 +454,29 @@ async def _settle(connection: Connection, call: Call, lead: Lead, step: NextStep
         tech_cause=call.tech_cause,
         agent=call.agent,
     )
+    if change.one_more:
+        await note_one_more(connection, call.id, gave=True)
 
 
-def _new_call(lead: Lead, settings: CampaignSettings, admitted: Admitted, opened_at: datetime) -> Call:
-    return Call(
-        id=uuid4(),
-        campaign_id=lead.campaign_id,
-        lead_id=lead.id,
-        number=admitted.number,
-        lead_name=lead.display_name,
-        caller_id=admitted.shown.caller_id,
-        queue=settings.queue,
-        dial_mode=settings.dial_mode,
-        opened_at=opened_at,
-        ring_timeout=timedelta(seconds=settings.ring_timeout_s),
-        customer_wait_sla=timedelta(seconds=settings.customer_wait_sla_s),
-        agent_dial_timeout=timedelta(seconds=settings.agent_dial_timeout_s),
-    )
+async def _list(connection: Connection, call: Call, row: asyncpg.Record) -> None:
+    said = said_of(row)
+    if not _opted_out(call) and said is not None:
+        reason, by = f"told the agent ({said.code})", said.by
+    elif call.flow is CallFlow.MENU:
+        reason, by = f"pressed the key in voice menu {row['menu']}", ""
+    else:
+        reason, by = "pressed the key to opt out", ""
+    await list_opt_out(connection, call.number, row["account_id"], reason=reason, by=by)
 
 
-def _call_so_far(row: asyncpg.Record) -> Call:
-    """An answered call has had its first hunt, so the next one gets new ids; the hunt is alive where it led to a talk."""
-    state, settings = AttemptState(row["attempt_state"]), settings_of(row)
-    return Call(
-        id=row["attempt_id"],
-        campaign_id=row["id"],
-        lead_id=row["lead_id"],
-        number=row["attempt_number"],
-        lead_name=lead_of(row, "lead_").display_name,
-        caller_id=CallerId(number=row["caller_id_number"], name=row["caller_id_name"]),
-        queue=row["attempt_queue"],
-        dial_mode=settings.dial_mode,
-        opened_at=row["opened_at"],
-        ring_timeout=timedelta(seconds=settings.ring_timeout_s),
-        customer_wait_sla=timedelta(seconds=settings.customer_wait_sla_s),
-        agent_dial_timeout=timedelta(seconds=settings.agent_dial_timeout_s),
-        state=state,
-        ringing_at=row["ringing_at"],
-        answered_at=row["answered_at"],
-        agent_ringing_at=row["agent_ringing_at"],
-        connected_at=row["connected_at"],
-        agent=row["agent"],
-        hunts=0 if row["answered_at"] is None else 1,
-        hunting=state is AttemptState.CONNECTED,
-    )
+async def _expect_recording(connection: Connection, call: Call, row: asyncpg.Record) -> None:
+    """Asterisk records from the bridge on; a voice menu from the answer on."""
+    was_recorded = call.connected_at or (call.flow is CallFlow.MENU and call.answered_at)
+    if row["attempt_recording"] and was_recorded:
+        await _sql.expect_recording(
+            connection,
+            attempt_id=call.id,
+            node=row["attempt_node"],
+            name=row["attempt_recording"],
+            recorded_at=call.ended_at,
+        )

@@ -12,20 +12,28 @@ from typing import Any
 import asyncpg
 
 from dialerd.domain.accounts import Limits
-from dialerd.domain.caller_id import CallerId, CallerIdType, PoolEntry, PoolNumber, Prefixes
+from dialerd.domain.caller_id import (
+    LONGEST_NAME,
+    CallerId,
+    CallerIdType,
+    PoolEntry,
+    PoolNumber,
+    Prefixes,
+    is_name,
+    is_number,
+)
 from dialerd.domain.phone import is_region
 from dialerd.domain.timezones import in_zone
 from dialerd.errors import InvalidAccount, InvalidCampaign, NotFound
 from dialerd.store.activity import Line, write_line
+from dialerd.store.campaign_lock import lock_campaign
 from dialerd.store.pool import Connection, Pool, store_call, transaction
 from dialerd.store.queries import queries_of
 
 _sql = queries_of("caller_ids")
 
-_NUMBER = re.compile(r"\+?[0-9]{3,15}", re.ASCII)
 _PREFIX = re.compile(r"\+?[0-9]{1,15}", re.ASCII)
 _QUEUE = re.compile(r"[A-Za-z0-9_-]{2,40}", re.ASCII)
-LONGEST_NAME = 60
 HIGHEST_CAP = 1_000_000
 MAX_POOL = Limits().max_pool
 """Of an account that has set no limit of its own."""
@@ -53,7 +61,7 @@ class CallerIdStore:
         A number that stays keeps its count, its turn, its cap and its rest.
         """
         async with transaction(self._pool) as connection:
-            await _lock_campaign(connection, campaign_id)
+            await lock_campaign(connection, campaign_id)
             raise_for_pool(caller_ids, await _sql.max_pool(connection, campaign_id=campaign_id))
             before = {row["number"]: row async for row in _sql.empty_pool(connection, campaign_id=campaign_id)}
             await fill_pool(connection, campaign_id, caller_ids, before)
@@ -239,13 +247,8 @@ def _numbers(caller_ids: Sequence[CallerId | PoolEntry]) -> list[str]:
     return [caller_id.number for caller_id in caller_ids]
 
 
-async def _lock_campaign(connection: Connection, campaign_id: int) -> None:
-    if await queries_of("campaigns").lock_campaign_for_edit(connection, campaign_id=campaign_id) is None:
-        raise NotFound("campaign", campaign_id)
-
-
 async def _lock_number(connection: Connection, campaign_id: int, number: str) -> asyncpg.Record:
-    await _lock_campaign(connection, campaign_id)
+    await lock_campaign(connection, campaign_id)
     row: asyncpg.Record | None = await _sql.lock_pool_number(connection, campaign_id=campaign_id, number=number)
     if row is None:
         raise NotFound("number in the campaign's pool that reads", number)
@@ -261,17 +264,13 @@ async def _note_change(connection: Connection, campaign_id: int, what: str, old:
 
 
 def _malformed(caller_ids: Sequence[CallerId | PoolEntry]) -> list[str]:
-    numbers = [number for number in _numbers(caller_ids) if not _NUMBER.fullmatch(number)]
-    names = [caller_id.name for caller_id in caller_ids if not _is_name(caller_id.name)]
+    numbers = [number for number in _numbers(caller_ids) if not is_number(number)]
+    names = [caller_id.name for caller_id in caller_ids if not is_name(caller_id.name)]
     checks = [
         (not numbers, f"caller IDs: 3 to 15 digits, with or without a plus sign: {', '.join(numbers)}"),
         (not names, f"caller IDs: names of up to {LONGEST_NAME} printable characters: {', '.join(map(repr, names))}"),
     ]
     return [sentence for holds, sentence in checks if not holds]
-
-
-def _is_name(name: str) -> bool:
-    return len(name) <= LONGEST_NAME and name.isprintable()
 
 
 def _cap_problems(caps: Sequence[int | None]) -> list[str]:

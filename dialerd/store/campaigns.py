@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 from pydantic import TypeAdapter
 
+from dialerd.domain.abandonment import Abandonment, Ledger, period_around, period_of
 from dialerd.domain.attempts import Lease, WaitingLeads
 from dialerd.domain.caller_id import CallerId
 from dialerd.domain.campaigns import (
@@ -18,19 +19,23 @@ from dialerd.domain.campaigns import (
     CampaignAction,
     CampaignSettings,
     CampaignStatus,
+    Target,
     problems,
     shown_status,
 )
 from dialerd.domain.compliance import Profile, contradictions
 from dialerd.domain.leads import LeadState
+from dialerd.domain.menus import problems_of_menu
 from dialerd.domain.pacing import HoldReason, Verdict
 from dialerd.domain.transitions import advance
 from dialerd.errors import IllegalTransition, InvalidCampaign, NotFound, StartRefused
 from dialerd.store.accounts import rules_of
 from dialerd.store.activity import Line, write_line
 from dialerd.store.caller_ids import fill_pool, pool_problems
+from dialerd.store.menus import share_menu
 from dialerd.store.pool import Connection, Pool, store_call, transaction
 from dialerd.store.queries import queries_of
+from dialerd.store.sounds import missing_sounds
 
 _sql = queries_of("campaigns")
 _SETTINGS = TypeAdapter(CampaignSettings)
@@ -117,7 +122,7 @@ class CampaignStore:
             changed = replace(campaign, settings=_changed(campaign.settings, changes))
             _raise_for(problems(changed.settings, changed.account.limits))
             if changed.status is CampaignStatus.RUNNING:
-                _raise_for(self._contradictions(changed))
+                _raise_for(self._contradictions(changed) + await _menu_problems(connection, changed))
             difference = _difference(campaign.settings, changed.settings)
             judge_anew = not RULES.isdisjoint(difference)
             with _NameIsFree(changed.settings.name):
@@ -154,10 +159,14 @@ class CampaignStore:
                 not settings.caller_id_enabled or facts["pool"],
                 "caller IDs: the number pool is empty, add numbers or switch the campaign's caller ID off",
             ),
-            (facts["queue_known"] is not False, f"queue: Asterisk knows no queue {settings.queue}"),
+            (
+                not settings.queue or facts["queue_known"] is not False,
+                f"queue: Asterisk knows no queue {settings.queue}",
+            ),
         ]
         reasons = problems(settings, campaign.account.limits) + self._contradictions(campaign)
         reasons += [sentence for holds, sentence in checks if not holds]
+        reasons += await _menu_problems(connection, campaign) + await _sound_problems(connection, campaign)
         if reasons:
             raise StartRefused(reasons)
 
@@ -211,6 +220,24 @@ class CampaignStore:
             until=until,
             verdicts=[asdict(verdict) for verdict in verdicts],
         )
+
+    @store_call
+    async def abandonment(self, campaign: Campaign) -> Abandonment:
+        """Of the settings, account and profile as they are in `campaign`."""
+        profile = self._profiles.get(campaign.profile)
+        rule, own = profile.abandonment if profile else None, campaign.settings.abandonment_cap_pct
+        caps = [rule.cap] if rule else []
+        caps += [own / 100] if own is not None else []
+        times = _found(await _sql.times(self._pool, campaign_id=campaign.id), campaign.id)
+        began, until = period_around(
+            period_of(rule),
+            first_start=times["started_at"] or times["now"],
+            now=times["now"],
+            zone=campaign.account.time_zone,
+        )
+        row = await _sql.ledger(self._pool, campaign_id=campaign.id, period_start=began)
+        ledger = Ledger(**row) if row else Ledger()
+        return Abandonment(ledger=ledger, cap=min(caps, default=None), rule=rule, until=until)
 
     @store_call
     async def complete_campaign(self, lease: Lease) -> bool:
@@ -313,6 +340,29 @@ def _difference(before: CampaignSettings, after: CampaignSettings) -> dict[str, 
     """What an edit changed: the old and the new value of each setting."""
     old, new = (_SETTINGS.dump_python(settings, mode="json") for settings in (before, after))
     return {name: [old[name], new[name]] for name in old if old[name] != new[name]}
+
+
+async def _menu_problems(connection: Connection, campaign: Campaign) -> builtins.list[str]:
+    """Of a campaign that is to run: the menu that it names exists, and has the queue that it leads to."""
+    settings = campaign.settings
+    if settings.target is not Target.MENU or not settings.menu:
+        return []
+    menu = await share_menu(connection, settings.menu, campaign.account_id)
+    if menu is None:
+        return [f"menu: there is no voice menu {settings.menu}, store it first"]
+    if menu.needs_queue and not settings.queue:
+        return [f"queue: voice menu {menu.name} leads to an agent, so name the queue"]
+    return [f"menu: {problem}" for problem in problems_of_menu(menu)]
+
+
+async def _sound_problems(connection: Connection, campaign: Campaign) -> builtins.list[str]:
+    settings = campaign.settings
+    names = {settings.greeting, settings.agent_announcement} - {""}
+    if settings.target is Target.MENU and settings.menu:
+        menu = await share_menu(connection, settings.menu, campaign.account_id)
+        names |= menu.sounds if menu else set()
+    missing = await missing_sounds(connection, names)
+    return [f"sound: Asterisk has no sound {name}, put it there or name another" for name in missing]
 
 
 def _raise_for(found: Sequence[str]) -> None:

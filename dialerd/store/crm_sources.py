@@ -9,7 +9,8 @@ import asyncpg
 
 from dialerd.errors import NotFound
 from dialerd.store.activity import Line, write_line
-from dialerd.store.pool import Connection, Pool, store_call, transaction
+from dialerd.store.campaign_lock import lock_campaign
+from dialerd.store.pool import Pool, store_call, transaction
 from dialerd.store.queries import queries_of
 
 _sql = queries_of("crm_sources")
@@ -40,7 +41,7 @@ class CrmSourceStore:
     async def put(self, campaign_id: int, source: Mapping[str, Any]) -> None:
         """In the place of the one there may be, also while the campaign runs. Raises NotFound for the campaign."""
         async with transaction(self._pool) as connection:
-            await _lock(connection, campaign_id)
+            await lock_campaign(connection, campaign_id)
             row = await _sql.get_source(connection, campaign_id=campaign_id)
             await _sql.put_source(connection, campaign_id=campaign_id, source=dict(source))
             change = [row["source"] if row else None, dict(source)]
@@ -50,7 +51,7 @@ class CrmSourceStore:
     async def remove(self, campaign_id: int) -> None:
         """The leads that came from it stay. Raises NotFound."""
         async with transaction(self._pool) as connection:
-            await _lock(connection, campaign_id)
+            await lock_campaign(connection, campaign_id)
             row = await _sql.get_source(connection, campaign_id=campaign_id)
             before = _stored(row, campaign_id)
             await _sql.remove_source(connection, campaign_id=campaign_id)
@@ -60,11 +61,6 @@ class CrmSourceStore:
     async def note_sync(self, campaign_id: int, source: Mapping[str, Any]) -> None:
         """That all leads of this source were taken just now."""
         await _sql.note_sync(self._pool, campaign_id=campaign_id, source=dict(source))
-
-
-async def _lock(connection: Connection, campaign_id: int) -> None:
-    if await queries_of("campaigns").lock_campaign_for_edit(connection, campaign_id=campaign_id) is None:
-        raise NotFound("campaign", campaign_id)
 
 
 def _stored(row: asyncpg.Record | None, campaign_id: int) -> StoredSource:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from dialerd.store.pool import Pool, store_call
+from dialerd.store.pool import Connection, Pool, store_call
 from dialerd.store.queries import queries_of
 from dialerd.store.upload import UPLOAD_TIMEOUT_S, copy_rows, from_source, judge_stage, upload, upload_errors
 
@@ -70,17 +70,9 @@ class DncStore:
         expires_at: datetime | None = None,
     ) -> DncChange:
         """While an import that has the same number is being stored it may not be told: then raises StoreBusy."""
-        entry = {
-            "number": number,
-            "account_id": account_id,
-            "reason": reason,
-            "source": source,
-            "added_by": added_by,
-            "expires_at": expires_at,
-        }
-        if await _sql.add_dnc_number(self._pool, **entry):
-            return DncChange.NEW
-        return DncChange.PROLONGED if await _sql.prolong_dnc_number(self._pool, **entry) else DncChange.NONE
+        return await add_entry(
+            self._pool, number, account_id, reason=reason, source=source, added_by=added_by, expires_at=expires_at
+        )
 
     async def add_many(
         self, rows: AsyncIterable[NewDncRow] | Iterable[NewDncRow], account_id: int | None = None, *, added_by: str = ""
@@ -159,6 +151,29 @@ class DncStore:
     async def _purge_page(self, account_id: int | None, after: str) -> tuple[str, int] | None:
         row = await _sql.purge_dnc_numbers(self._pool, account_id=account_id, after=after, page=PAGE)
         return (row["last"], row["purged"]) if row["last"] is not None else None
+
+
+async def add_entry(
+    connection: "Pool | Connection",
+    number: str,
+    account_id: int | None,
+    *,
+    reason: str,
+    source: str,
+    added_by: str,
+    expires_at: datetime | None = None,
+) -> DncChange:
+    entry = {
+        "number": number,
+        "account_id": account_id,
+        "reason": reason,
+        "source": source,
+        "added_by": added_by,
+        "expires_at": expires_at,
+    }
+    if await _sql.add_dnc_number(connection, **entry):
+        return DncChange.NEW
+    return DncChange.PROLONGED if await _sql.prolong_dnc_number(connection, **entry) else DncChange.NONE
 
 
 def _next_beginning(prefix: str) -> str:

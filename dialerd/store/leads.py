@@ -293,6 +293,11 @@ def lead_of(row: asyncpg.Record, prefix: str = "") -> Lead:
         time_zone=row[f"{prefix}time_zone"],
         alternate_numbers=tuple(row[f"{prefix}alternate_numbers"]),
         dead_numbers=tuple(row[f"{prefix}dead_numbers"]),
+        ticket_id=row[f"{prefix}ticket_id"],
+        skill=row[f"{prefix}skill"],
+        extension=row[f"{prefix}extension"],
+        custom=row[f"{prefix}custom"],
+        callback_agent=row[f"{prefix}callback_agent"],
         dials_at_reset=row[f"{prefix}dials_at_reset"],
     )
 

@@ -34,9 +34,6 @@ class _Asyncpg(AsyncPGAdapter):
     async def insert_update_delete(self, conn: Any, query_name: str, sql: str, parameters: ParamType) -> Any:
         return await conn.execute(sql, *self.values(query_name, parameters))
 
-    async def insert_update_delete_many(self, conn: Any, query_name: str, sql: str, parameters: Any) -> None:
-        await conn.executemany(sql, [self.values(query_name, one) for one in parameters])
-
 
 @cache
 def queries_of(table: str) -> Any:

@@ -1,65 +1,16 @@
--- name: claim_campaign(campaign_id, node, epoch)^
--- What is the same for all of its leads, if the campaign may be dialed under this lease.
--- It is locked: whoever pauses it waits for the attempt that is just being opened, and after that none is opened.
--- Renewing the lease, noting a hold or editing settings does not wait: FOR KEY SHARE conflicts with FOR UPDATE alone.
-SELECT campaigns.*, to_jsonb(accounts) AS account, now() AS opened_at,
-       caller_id_pool(campaigns.id, campaigns.account_id) AS pool,
-       (SELECT jsonb_build_array(number, name) FROM queue_numbers
-        WHERE queue_numbers.account_id = campaigns.account_id AND queue_numbers.queue = campaigns.queue) AS queue_number
-FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
-WHERE campaigns.id = :campaign_id AND status = 'running'
-  AND owner = :node AND epoch = :epoch AND lease_until > statement_timestamp()
-FOR KEY SHARE OF campaigns;
-
--- name: claim_leads(campaign_id, account_id, sticky_campaign, batch, retries_first)
--- The next due leads, locked, with every fact that the rules need of them.
--- New leads and those due again stand in two lines of equal right: the higher priority first, and of equals one of each in
--- turn. So retries that become due all at once do not starve new leads, nor the other way round.
-WITH fresh AS MATERIALIZED (
-    SELECT * FROM lead_rows
-    WHERE lead_campaign_id = :campaign_id AND lead_state = 'active' AND lead_not_before IS NULL
-    ORDER BY lead_priority DESC, lead_due_at, lead_id
-    LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
-), again AS MATERIALIZED (
-    SELECT * FROM lead_rows
-    WHERE lead_campaign_id = :campaign_id AND lead_state = 'retry' AND lead_not_before IS NULL
-    ORDER BY lead_priority DESC, lead_due_at, lead_id
-    LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
-), line AS MATERIALIZED (
-    SELECT *, row_number() OVER (PARTITION BY lead_state, lead_priority ORDER BY lead_due_at, lead_id) AS place,
-           (lead_state = 'retry') <> :retries_first AS second
-    FROM (SELECT * FROM fresh UNION ALL SELECT * FROM again) AS both_lines
-    ORDER BY lead_priority DESC, place, second
-    LIMIT :batch
-)
-SELECT line.*, facts.*
-FROM line CROSS JOIN LATERAL
-     lead_facts(line.lead_number || line.lead_alternate_numbers, :account_id, :sticky_campaign) AS facts
-ORDER BY line.lead_priority DESC, line.place, line.second;
-
--- name: facts_of_lead(lead_id)^
--- The same facts of one lead, in whatever state, without a lock: to explain what the rules say of it.
-SELECT campaigns.*, to_jsonb(accounts) AS account, now() AS opened_at, line.*, facts.*,
-       caller_id_pool(campaigns.id, campaigns.account_id) AS pool,
-       (SELECT jsonb_build_array(number, name) FROM queue_numbers
-        WHERE queue_numbers.account_id = campaigns.account_id AND queue_numbers.queue = campaigns.queue) AS queue_number
-FROM lead_rows AS line
-JOIN campaigns ON campaigns.id = line.lead_campaign_id
-JOIN accounts ON accounts.id = campaigns.account_id
-CROSS JOIN LATERAL lead_facts(line.lead_number || line.lead_alternate_numbers, campaigns.account_id,
-                              CASE WHEN campaigns.rotation = 'sticky' THEN campaigns.id END) AS facts
-WHERE line.lead_id = :lead_id;
-
--- name: write_attempts(openings, account_id, day, queue, node, epoch)$
+-- name: write_attempts(openings, account_id, day, queue, flow, node, epoch)$
 -- Write the attempts down, move the leads, count the caller IDs; how many attempts there are. The leads are locked by claim_leads.
 -- Not opened are calls to a number that somebody else has called since claim_leads looked (see called_meanwhile).
 WITH opening AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:openings)
         AS wanted (place integer, attempt_id uuid, lead_id bigint, lead_state lead_state, number text, known_calls integer,
-                   pool_number_id bigint, caller_id_number text, caller_id_name text, admitted_by jsonb)
+                   pool_number_id bigint, caller_id_number text, caller_id_name text, admitted_by jsonb, state attempt_state,
+                   wanted_agent text, kept_leg uuid, agent text, recording text)
     WHERE NOT called_meanwhile(number, known_calls)
 ), lead AS (
-    UPDATE leads SET state = opening.lead_state, dials = dials + 1, attempts_used = attempts_used + 1
+    UPDATE leads
+    SET state = opening.lead_state, dials = dials + 1, attempts_used = attempts_used + 1, not_before = NULL, held_by = NULL,
+        callback_agent = NULL
     FROM opening WHERE leads.id = opening.lead_id
     RETURNING leads.id, leads.campaign_id, leads.dials
 ), used AS (
@@ -76,9 +27,9 @@ WITH opening AS MATERIALIZED (
     ON CONFLICT (account_id, number, day) DO UPDATE SET uses = caller_id_days.uses + excluded.uses
 ), attempt AS (
     INSERT INTO attempts (id, campaign_id, lead_id, ordinal, number, caller_id_number, caller_id_name, queue, node, epoch,
-                          admitted_by, opened_at)
+                          admitted_by, opened_at, flow, state, wanted_agent, kept_leg, agent, recording)
     SELECT attempt_id, campaign_id, lead_id, dials, number, caller_id_number, caller_id_name, :queue, :node, :epoch,
-           admitted_by, now()
+           admitted_by, now(), :flow, state, wanted_agent, kept_leg, agent, recording
     FROM opening JOIN lead ON lead.id = opening.lead_id
     RETURNING *
 ), line AS (
@@ -88,29 +39,16 @@ WITH opening AS MATERIALIZED (
 )
 SELECT count(*) FROM attempt;
 
--- name: pass_over(refusals)!
--- The leads may not be called: what that means for each, and why. Its place in the line stays its own.
-WITH refusal AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(:refusals)
-        AS refused (lead_id bigint, lead_state lead_state, rule text, event text, until timestamptz)
-), lead AS (
-    UPDATE leads
-    SET state = refusal.lead_state, not_before = refusal.until, held_by = refusal.rule
-    FROM refusal WHERE leads.id = refusal.lead_id
-    RETURNING leads.id, leads.campaign_id
-)
-INSERT INTO activity (at, campaign_id, lead_id, fact, details)
-SELECT now(), campaign_id, id, 'passed_over', jsonb_build_object('rule', rule, 'event', event, 'until', until)
-FROM lead JOIN refusal ON refusal.lead_id = lead.id;
-
--- name: record_progress(attempt_id, state, lead_state, ringing_at, answered_at, agent_ringing_at, connected_at, agent)!
+-- name: record_progress(attempt_id, state, lead_state, ringing_at, answered_at, agent_ringing_at, connected_at, agent, wanted_agent, answered_by, waiting_since, menu_node, menu_result)!
 -- Forward only: a row that is further, or ended, is left alone. A line of activity for each thing that had not happened before.
 -- The order of the enums is the order of a call's life.
 WITH before AS (
     SELECT * FROM attempts WHERE id = :attempt_id AND ended_at IS NULL AND state <= :state FOR UPDATE
 ), attempt AS (
     UPDATE attempts
-    SET state = :state, agent = :agent,
+    SET state = :state, agent = :agent, wanted_agent = :wanted_agent, menu_node = :menu_node, menu_result = :menu_result,
+        answered_by = coalesce(attempts.answered_by, :answered_by),
+        waiting_since = coalesce(attempts.waiting_since, :waiting_since),
         ringing_at = coalesce(attempts.ringing_at, :ringing_at),
         answered_at = coalesce(attempts.answered_at, :answered_at),
         agent_ringing_at = coalesce(attempts.agent_ringing_at, :agent_ringing_at),
@@ -130,35 +68,49 @@ CROSS JOIN LATERAL (VALUES
     (before.answered_at IS NULL, attempt.answered_at, 'answered', '{}'),
     (before.agent_ringing_at IS NULL, attempt.agent_ringing_at, 'agent_ringing', jsonb_build_object('agent', attempt.agent)),
     (before.state <> 'queued' AND attempt.state = 'queued', now(), 'queued', jsonb_build_object('queue', attempt.queue)),
+    (before.state <> 'message' AND attempt.state = 'message', now(), 'message', '{}'),
+    (attempt.menu_result <> before.menu_result, now(), 'menu_choice',
+     jsonb_build_object('node', attempt.menu_node, 'result', attempt.menu_result)),
     (before.connected_at IS NULL, attempt.connected_at, 'connected', jsonb_build_object('agent', attempt.agent))
 ) AS line (is_new, at, fact, details)
 WHERE line.is_new AND line.at IS NOT NULL;
 
--- name: end_attempt(attempt_id, outcome, ended_at, ringing_at, answered_at, agent_ringing_at, connected_at, agent, cause, tech_cause)^
+-- name: end_attempt(attempt_id, outcome, ended_at, ringing_at, answered_at, agent_ringing_at, connected_at, agent, cause, tech_cause, answered_by, waiting_since, menu_node, menu_result)^
 -- End an attempt that is still open, and lock its lead; no row means that somebody else has ended it.
 WITH ended AS (
     UPDATE attempts
     SET state = 'ended', outcome = :outcome, ended_at = :ended_at, agent = :agent, cause = :cause, tech_cause = :tech_cause,
         ringing_at = coalesce(ringing_at, :ringing_at), answered_at = coalesce(answered_at, :answered_at),
-        agent_ringing_at = coalesce(agent_ringing_at, :agent_ringing_at), connected_at = coalesce(connected_at, :connected_at)
+        agent_ringing_at = coalesce(agent_ringing_at, :agent_ringing_at), connected_at = coalesce(connected_at, :connected_at),
+        answered_by = coalesce(answered_by, :answered_by), waiting_since = coalesce(waiting_since, :waiting_since),
+        menu_node = :menu_node, menu_result = :menu_result
     WHERE id = :attempt_id AND ended_at IS NULL
-    RETURNING lead_id
+    RETURNING *
 )
-SELECT campaigns.*, lead.*,
+SELECT campaigns.*, lead.*, to_jsonb(accounts) AS account,
+       ended.id AS attempt_id, ended.node AS attempt_node, ended.recording AS attempt_recording, ended.ordinal AS attempt_ordinal,
+       ended.number AS attempt_number, ended.outcome AS attempt_outcome, ended.menu_result AS attempt_menu_result,
+       ended.connected_at AS attempt_connected_at, ended.ended_at AS attempt_ended_at, ended.disposition AS attempt_disposition,
+       ended.note AS attempt_note, ended.callback_at AS attempt_callback_at, ended.callback_agent AS attempt_callback_agent,
+       ended.disposed_by AS attempt_disposed_by,
+       EXISTS (SELECT FROM crm_sources WHERE crm_sources.campaign_id = campaigns.id) AS has_crm_source,
        (SELECT count(*) FROM attempts
         WHERE attempts.lead_id = lead.lead_id AND ordinal > lead.lead_dials_at_reset AND outcome = :outcome) + 1 AS alike
 FROM ended
 JOIN lead_rows AS lead ON lead.lead_id = ended.lead_id
 JOIN campaigns ON campaigns.id = lead.lead_campaign_id
+JOIN accounts ON accounts.id = campaigns.account_id
 FOR NO KEY UPDATE OF lead;
 
--- name: settle_lead(lead_id, lead_state, counts, not_before, held_by, dead_number, attempt_id, ended_at, outcome, cause, tech_cause, agent)!
+-- name: settle_lead(lead_id, lead_state, counts, not_before, held_by, dead_number, result, callback_agent, one_more, attempt_id, ended_at, outcome, cause, tech_cause, agent)!
 -- What the end of its attempt means for the lead.
 WITH lead AS (
     UPDATE leads
     SET state = :lead_state, not_before = :not_before, held_by = :held_by, due_at = :ended_at,
         attempts_used = attempts_used - CASE WHEN :counts THEN 0 ELSE 1 END,
-        dead_numbers = CASE WHEN :dead_number::text IS NULL THEN dead_numbers ELSE dead_numbers || :dead_number::text END
+        dead_numbers = CASE WHEN :dead_number::text IS NULL THEN dead_numbers ELSE dead_numbers || :dead_number::text END,
+        result = coalesce(nullif(:result, ''), result), callback_agent = :callback_agent,
+        max_attempts = CASE WHEN :one_more THEN attempts_used + 1 ELSE max_attempts END
     WHERE id = :lead_id
     RETURNING id, campaign_id, state, not_before
 )
@@ -168,11 +120,78 @@ SELECT :ended_at, campaign_id, id, :attempt_id, 'ended',
                           'agent', :agent::text, 'lead_state', state, 'not_before', not_before)
 FROM lead;
 
+-- name: gave_attempt(attempt_id, gave)!
+-- A callback that was agreed in it has given the lead one attempt more, or no longer does.
+UPDATE attempts SET gave_attempt = :gave WHERE id = :attempt_id;
+
+-- name: count_answer(attempt_id, campaign_id, period_start, in_time, abandoned)!
+-- Into the ledger of the period, and beside the call itself.
+WITH counted AS (
+    UPDATE attempts SET in_time = :in_time, abandoned = :abandoned WHERE id = :attempt_id
+)
+INSERT INTO abandonment AS ledger (campaign_id, period_start, answered, in_time, abandoned)
+VALUES (:campaign_id, :period_start, 1, :in_time::boolean::integer, :abandoned::boolean::integer)
+ON CONFLICT (campaign_id, period_start) DO UPDATE
+SET answered = ledger.answered + 1, in_time = ledger.in_time + excluded.in_time, abandoned = ledger.abandoned + excluded.abandoned;
+
+-- name: expect_recording(attempt_id, node, name, recorded_at)!
+-- Asterisk has one of this call; it is still to be looked at.
+INSERT INTO recordings (attempt_id, node, name, recorded_at) VALUES (:attempt_id, :node, :name, :recorded_at)
+ON CONFLICT (attempt_id) DO NOTHING;
+
+-- name: tell_crm(campaign_id, lead_id, attempt_id, result)!
+INSERT INTO crm_results (campaign_id, lead_id, attempt_id, result) VALUES (:campaign_id, :lead_id, :attempt_id, :result);
+
+-- name: withdraw_cards(attempt_id, lead_id)!
+-- The call is over: nobody is to accept its card any more.
+UPDATE offers SET state = 'withdrawn', answered_at = now(), noticed = true
+WHERE lead_id = :lead_id AND attempt_id = :attempt_id AND state = 'open';
+
+-- name: lock_prepared(attempt_id)^
+-- An attempt whose lead has not been dialed, of a campaign that may dial. Whoever halts the campaign waits until the row says
+-- that the lead is dialed, or the lead is not dialed at all.
+SELECT attempts.lead_id, attempts.number
+FROM attempts JOIN campaigns ON campaigns.id = attempts.campaign_id
+WHERE attempts.id = :attempt_id AND attempts.state = 'preparing' AND campaigns.status = 'running'
+FOR KEY SHARE OF campaigns FOR NO KEY UPDATE OF attempts;
+
+-- name: note_call_of_offer(offer_id, attempt_id)!
+UPDATE offers SET attempt_id = :attempt_id WHERE id = :offer_id;
+
+-- name: begin_dialing(attempt_id)!
+UPDATE attempts SET state = 'dialing' WHERE id = :attempt_id;
+
+-- name: whose_attempt(attempt_id)^
+-- With the lead as it is, locked.
+SELECT attempts.number AS attempt_number, campaigns.account_id, campaigns.id AS campaign_id, lead.*
+FROM attempts
+JOIN lead_rows AS lead ON lead.lead_id = attempts.lead_id
+JOIN campaigns ON campaigns.id = attempts.campaign_id
+WHERE attempts.id = :attempt_id
+FOR NO KEY UPDATE OF lead;
+
+-- name: opt_lead_out(lead_id, lead_state, attempt_id, at)!
+-- By a key that was pressed in the attempt. A lead that cannot move (NULL) is left where it is: the list says the rest.
+WITH lead AS (
+    UPDATE leads SET state = :lead_state, not_before = NULL, held_by = 'dnc', callback_agent = NULL
+    WHERE id = :lead_id AND :lead_state::lead_state IS NOT NULL
+)
+INSERT INTO activity (at, campaign_id, lead_id, attempt_id, fact)
+SELECT :at, campaign_id, id, :attempt_id, 'opted_out' FROM leads WHERE id = :lead_id;
+
 -- name: open_attempts()
 SELECT campaigns.*, lead.*,
        attempts.id AS attempt_id, attempts.number AS attempt_number, attempts.queue AS attempt_queue,
        attempts.state AS attempt_state, attempts.caller_id_number, attempts.caller_id_name, attempts.node, attempts.opened_at,
-       attempts.ringing_at, attempts.answered_at, attempts.agent_ringing_at, attempts.connected_at, attempts.agent
+       attempts.ringing_at, attempts.answered_at, attempts.agent_ringing_at, attempts.connected_at, attempts.agent,
+       attempts.flow AS attempt_flow, attempts.wanted_agent, attempts.kept_leg, attempts.answered_by, attempts.waiting_since,
+       attempts.menu_node, attempts.menu_result, attempts.recording AS attempt_recording,
+       CASE WHEN attempts.flow = 'menu' THEN
+            (SELECT menus.menu FROM menus WHERE menus.account_id = campaigns.account_id AND menus.name = campaigns.menu)
+       END AS voice_menu,
+       (SELECT jsonb_agg(jsonb_build_array(offers.ordinal, offers.agent, CASE WHEN noticed THEN offers.state ELSE 'open' END)
+                         ORDER BY offers.ordinal)
+        FROM offers WHERE offers.lead_id = attempts.lead_id AND offers.attempt_id = attempts.id) AS cards
 FROM attempts
 JOIN lead_rows AS lead ON lead.lead_id = attempts.lead_id
 JOIN campaigns ON campaigns.id = attempts.campaign_id
@@ -186,6 +205,10 @@ WITH taken AS (
     WHERE ended_at IS NULL AND node <> :node
       AND NOT EXISTS (SELECT FROM nodes WHERE nodes.id = attempts.node AND nodes.heartbeat_at > now() - :silent_for::interval)
     RETURNING id
+), cards AS (
+    UPDATE offers SET node = :node
+    WHERE NOT noticed AND node <> :node
+      AND NOT EXISTS (SELECT FROM nodes WHERE nodes.id = offers.node AND nodes.heartbeat_at > now() - :silent_for::interval)
 )
 SELECT count(*) FROM taken;
 
@@ -212,7 +235,7 @@ SELECT count(*) FROM released;
 WITH put_off AS MATERIALIZED (
     SELECT id, not_before FROM leads
     WHERE campaign_id = :campaign_id AND not_before >= coalesce(:since::timestamptz, '-infinity')
-      AND state IN ('active', 'retry') AND held_by <> 'not_placed'
+      AND state IN ('active', 'retry') AND held_by NOT IN ('not_placed', 'offered')
     ORDER BY not_before LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
 ), released AS (
     UPDATE leads SET not_before = NULL, held_by = NULL FROM put_off WHERE leads.id = put_off.id

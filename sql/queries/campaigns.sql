@@ -1,12 +1,16 @@
--- name: create_campaign(account_id, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s, agent_dial_timeout_s, wrapup_s, dial_cycles, dial_cycles_time, outcome_rules, alternates, schedule, lead_window, day_plan, caller_id_enabled, rotation, profile)$
+-- name: create_campaign(account_id, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s, agent_dial_timeout_s, wrapup_s, dial_cycles, dial_cycles_time, outcome_rules, alternates, schedule, lead_window, day_plan, caller_id_enabled, rotation, profile, target, target_agent, menu, preview_order, offer_s, gate, greeting, agent_announcement, no_agent, mask_lead_caller_id, send_lead_data, recording, machine_detection, machine_audit_pct, abandonment_cap_pct, on_cap, dispositions)$
 INSERT INTO campaigns (account_id, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts, cooloff_s,
                        cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s, agent_dial_timeout_s,
                        wrapup_s, dial_cycles, dial_cycles_time, outcome_rules, alternates, schedule, lead_window,
-                       day_plan, caller_id_enabled, rotation, profile)
+                       day_plan, caller_id_enabled, rotation, profile, target, target_agent, menu, preview_order,
+                       offer_s, gate, greeting, agent_announcement, no_agent, mask_lead_caller_id, send_lead_data,
+                       recording, machine_detection, machine_audit_pct, abandonment_cap_pct, on_cap, dispositions)
 VALUES (:account_id, :name, :queue, :note, :dial_mode, :calls_per_second, :concurrency, :max_attempts, :cooloff_s, :cooloff_2nd_s,
         :cooloff_3rd_s, :ring_timeout_s, :customer_wait_sla_s, :agent_dial_timeout_s, :wrapup_s, :dial_cycles,
         :dial_cycles_time, :outcome_rules, :alternates, :schedule, :lead_window, :day_plan, :caller_id_enabled,
-        :rotation, :profile)
+        :rotation, :profile, :target, :target_agent, :menu, :preview_order, :offer_s, :gate, :greeting,
+        :agent_announcement, :no_agent, :mask_lead_caller_id, :send_lead_data, :recording, :machine_detection,
+        :machine_audit_pct, :abandonment_cap_pct, :on_cap, :dispositions)
 RETURNING id;
 
 -- name: get_campaign(campaign_id)^
@@ -55,7 +59,7 @@ WHERE campaigns.id = :campaign_id FOR NO KEY UPDATE OF campaigns;
 -- Keeps the status as it is until the transaction ends.
 SELECT * FROM campaigns WHERE id = :campaign_id FOR KEY SHARE;
 
--- name: edit_campaign(campaign_id, judge_anew, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s, agent_dial_timeout_s, wrapup_s, dial_cycles, dial_cycles_time, outcome_rules, alternates, schedule, lead_window, day_plan, caller_id_enabled, rotation, profile)!
+-- name: edit_campaign(campaign_id, judge_anew, name, queue, note, dial_mode, calls_per_second, concurrency, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, ring_timeout_s, customer_wait_sla_s, agent_dial_timeout_s, wrapup_s, dial_cycles, dial_cycles_time, outcome_rules, alternates, schedule, lead_window, day_plan, caller_id_enabled, rotation, profile, target, target_agent, menu, preview_order, offer_s, gate, greeting, agent_announcement, no_agent, mask_lead_caller_id, send_lead_data, recording, machine_detection, machine_audit_pct, abandonment_cap_pct, on_cap, dispositions)!
 UPDATE campaigns
 SET name = :name, queue = :queue, note = :note, dial_mode = :dial_mode, calls_per_second = :calls_per_second,
     concurrency = :concurrency, max_attempts = :max_attempts, cooloff_s = :cooloff_s, cooloff_2nd_s = :cooloff_2nd_s,
@@ -63,7 +67,12 @@ SET name = :name, queue = :queue, note = :note, dial_mode = :dial_mode, calls_pe
     agent_dial_timeout_s = :agent_dial_timeout_s, wrapup_s = :wrapup_s, dial_cycles = :dial_cycles,
     dial_cycles_time = :dial_cycles_time, outcome_rules = :outcome_rules, alternates = :alternates,
     schedule = :schedule, lead_window = :lead_window, day_plan = :day_plan, caller_id_enabled = :caller_id_enabled,
-    rotation = :rotation, profile = :profile,
+    rotation = :rotation, profile = :profile, target = :target, target_agent = :target_agent, menu = :menu,
+    preview_order = :preview_order, offer_s = :offer_s, gate = :gate, greeting = :greeting,
+    agent_announcement = :agent_announcement, no_agent = :no_agent, mask_lead_caller_id = :mask_lead_caller_id,
+    send_lead_data = :send_lead_data, recording = :recording, machine_detection = :machine_detection,
+    machine_audit_pct = :machine_audit_pct, abandonment_cap_pct = :abandonment_cap_pct, on_cap = :on_cap,
+    dispositions = :dispositions,
     judge_anew = judge_anew OR :judge_anew
 WHERE id = :campaign_id;
 
@@ -127,3 +136,9 @@ SELECT (SELECT count(*) FROM caller_ids WHERE campaign_id = campaigns.id) AS poo
             THEN EXISTS (SELECT FROM pbx_queues WHERE name = campaigns.queue AND seen_at > now() - interval '2 minutes')
        END AS queue_known
 FROM campaigns WHERE id = :campaign_id;
+
+-- name: times(campaign_id)^
+SELECT started_at, now() AS now FROM campaigns WHERE id = :campaign_id;
+
+-- name: ledger(campaign_id, period_start)^
+SELECT answered, in_time, abandoned FROM abandonment WHERE campaign_id = :campaign_id AND period_start = :period_start;

@@ -42,7 +42,8 @@ WITH staged AS (
         time_zone = staged.time_zone, alternate_numbers = staged.alternate_numbers, skill = staged.skill, extension = staged.extension,
         state = CASE WHEN listed.number IS NULL THEN 'active' ELSE 'blocked' END::lead_state,
         on_dnc_at_import = listed.number IS NOT NULL,
-        attempts_used = 0, dead_numbers = '{}', dials_at_reset = dials, not_before = NULL, held_by = NULL, due_at = now(), new_since = now()
+        attempts_used = 0, dead_numbers = '{}', dials_at_reset = dials, not_before = NULL, held_by = NULL, due_at = now(), new_since = now(),
+        callback_agent = NULL, result = ''
     FROM before JOIN staged ON staged.number = before.number LEFT JOIN listed ON listed.number = before.number
     WHERE leads.id = before.id
     RETURNING leads.id, leads.number, leads.on_dnc_at_import
@@ -128,7 +129,8 @@ WITH before AS MATERIALIZED (
     ORDER BY id FOR NO KEY UPDATE
 ), reset AS (
     UPDATE leads
-    SET state = 'active', attempts_used = 0, dead_numbers = '{}', dials_at_reset = dials, not_before = NULL, held_by = NULL, due_at = now(), new_since = now()
+    SET state = 'active', attempts_used = 0, dead_numbers = '{}', dials_at_reset = dials, not_before = NULL, held_by = NULL, due_at = now(),
+        new_since = now(), callback_agent = NULL, result = ''
     FROM before WHERE leads.id = before.id
     RETURNING leads.id
 ), bell AS (

@@ -10,10 +10,15 @@ ON CONFLICT (id) DO UPDATE SET started_at = now(), heartbeat_at = now(), version
 UPDATE nodes SET heartbeat_at = now() WHERE id = :node;
 
 -- name: note_queues(names)!
+-- Told every few seconds, written far more seldom. All at once or none: while no daemon lives that could tell, they must not
+-- grow too old for a start (start_facts) one after the other, or those that did so first would seem to be gone.
 WITH gone AS (
     DELETE FROM pbx_queues WHERE seen_at < now() - interval '1 day'
+), told AS (
+    SELECT DISTINCT unnest(:names::text[]) AS name
 )
-INSERT INTO pbx_queues (name, seen_at) SELECT DISTINCT name, now() FROM unnest(:names::text[]) AS name
+INSERT INTO pbx_queues (name, seen_at) SELECT name, now() FROM told
+WHERE EXISTS (SELECT FROM told LEFT JOIN pbx_queues USING (name) WHERE coalesce(seen_at, '-infinity') < now() - interval '30 seconds')
 ON CONFLICT (name) DO UPDATE SET seen_at = now();
 
 -- name: list_nodes()

@@ -11,11 +11,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import aiohttp
 import asyncpg
+from yarl import URL
 
 from dialerd.audit import (
     HELD,
+    ON_LINE,
     AttemptRow,
     DncEntry,
     Evidence,
@@ -28,18 +32,22 @@ from dialerd.audit import (
     read_calls,
 )
 from dialerd.compliance import profiles
+from dialerd.domain.abandonment import Ledger
 from dialerd.domain.caller_id import CallerId
-from dialerd.domain.calls import AttemptState
-from dialerd.domain.campaigns import CampaignAction, CampaignSettings, CampaignStatus
+from dialerd.domain.calls import AttemptState, CallFlow
+from dialerd.domain.campaigns import CampaignAction, CampaignSettings, CampaignStatus, Gate
 from dialerd.domain.eligibility import Rule
 from dialerd.domain.leads import LeadState, NewLead
+from dialerd.domain.menus import VoiceMenu
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.timezones import in_zone
 from dialerd.store.campaigns import CampaignOverview, CampaignStore
 from dialerd.store.leads import LeadRecord, LeadStore
+from dialerd.store.menus import MenuStore
 from dialerd.store.pool import Pool
 from tests.daemon import Daemon
-from tests.lab import FarEndCall, Lab
+from tests.heard import Heard
+from tests.lab import DIALERD_ARI_LOGIN, FarEndCall, Lab
 from tests.numbers import numbers
 
 QUEUE = "q1"
@@ -114,6 +122,7 @@ class Desk:
         self._pool = pool
         self._campaigns = CampaignStore(pool, profiles())
         self._leads = LeadStore(pool)
+        self._menus = MenuStore(pool)
 
     # --- laying out ---
 
@@ -132,6 +141,9 @@ class Desk:
         campaign = await self._campaigns.create(CampaignSettings(name=name, **{**usual, **settings}), pool)
         await self._leads.add(campaign.id, [lead if isinstance(lead, NewLead) else person_lead(lead) for lead in leads])
         return campaign.id
+
+    async def put_menu(self, menu: VoiceMenu) -> None:
+        await self._menus.put(menu)
 
     async def start(self, campaign: int) -> None:
         await self._campaigns.act(campaign, CampaignAction.START)
@@ -191,6 +203,54 @@ class Desk:
     async def outcomes_of(self, campaign: int) -> list[Outcome | None]:
         """Of all attempts, in the order in which they were opened."""
         return [row["outcome"] and Outcome(row["outcome"]) for row in await self._attempts_of(campaign)]
+
+    async def results_for_crm(self, campaign: int) -> list[dict[str, Any]]:
+        """What is queued for the CRM, the oldest first."""
+        rows = await self._pool.fetch("SELECT result FROM crm_results WHERE campaign_id = $1 ORDER BY id", campaign)
+        return [row["result"] for row in rows]
+
+    async def ledger(self, campaign: int) -> Ledger:
+        """The campaign's abandonment ledger, over all periods."""
+        row = await self._pool.fetchrow(
+            "SELECT coalesce(sum(answered), 0) AS answered, coalesce(sum(in_time), 0) AS in_time, "
+            "coalesce(sum(abandoned), 0) AS abandoned FROM abandonment WHERE campaign_id = $1",
+            campaign,
+        )
+        assert row is not None
+        return Ledger(**row)
+
+    async def until_recording_is(self, number: str, state: str) -> asyncpg.Record:
+        """The row of the recording of the number's newest attempt, once it is in this state."""
+
+        async def found() -> list[asyncpg.Record]:
+            return await self._pool.fetch(
+                "SELECT recordings.* FROM recordings JOIN attempts ON attempts.id = recordings.attempt_id "
+                "WHERE attempts.number = $1 AND recordings.state = $2::recording_state",
+                number,
+                state,
+            )
+
+        [row] = await self.lab.wait_for(found, PATIENCE_S)
+        return row
+
+    async def let_recordings_expire(self) -> None:
+        """As if the time for which they are kept were over."""
+        await self._pool.execute("UPDATE recordings SET keep_until = now() WHERE state = 'stored'")
+
+    async def recorded(self, name: str) -> bytes:
+        """The file as Asterisk has it; empty if it has none."""
+        url = f"{self.lab.ari_url}/recordings/stored/{quote(name, safe='')}/file"
+        async with (
+            aiohttp.ClientSession(headers={"Authorization": aiohttp.encode_basic_auth(*DIALERD_ARI_LOGIN)}) as session,
+            session.get(URL(url, encoded=True)) as answer,
+        ):
+            return await answer.read() if answer.status == 200 else b""
+
+    def voices_in(self, sound: bytes) -> list[str]:
+        """Who is heard in a WAV file."""
+        file = self.file("recording.wav")
+        file.write_bytes(sound)
+        return Heard.in_file(file).voices()
 
     async def held_by(self, campaign: int) -> str | None:
         return (await self.overview(campaign)).held_by
@@ -254,6 +314,24 @@ class Desk:
 
         [row] = await self.lab.wait_for(found, PATIENCE_S)
         return row
+
+    async def until_somebody_has_a_card(self, *extensions: str) -> str:
+        """The extension of the first of these agents before whom a lead's card lies."""
+
+        async def found() -> list[str]:
+            agents = [f"PJSIP/{extension}" for extension in extensions]
+            rows = await self._pool.fetch(
+                "SELECT agent FROM offers WHERE state = 'open' AND agent = ANY($1::text[])", agents
+            )
+            return [row["agent"].removeprefix("PJSIP/") for row in rows]
+
+        [extension, *_] = await self.lab.wait_for(found, PATIENCE_S)
+        return str(extension)
+
+    async def until_card(self, extension: str) -> str:
+        """The card that the agent is shown, as JSON."""
+        await self.until_somebody_has_a_card(extension)
+        return await self.cli("agent", "offer", extension, "--json")
 
     async def until_outcome(self, number: str, ordinal: int = 1) -> Outcome:
         async def found() -> list[Outcome]:
@@ -361,6 +439,7 @@ class Desk:
             "cooloff_s": settings.cooloff_s,
             "cooloff_2nd_s": settings.cooloff_2nd_s,
             "cooloff_3rd_s": settings.cooloff_3rd_s,
+            "agents_wanted": agents_wanted(settings),
         }
         evidence = Evidence(
             calls=calls,
@@ -390,6 +469,15 @@ class Desk:
         return await self._pool.fetch("SELECT * FROM attempts WHERE campaign_id = $1 ORDER BY opened_at", campaign)
 
 
+def agents_wanted(settings: CampaignSettings) -> str:
+    """In the judge's words."""
+    if settings.flow is CallFlow.AGENT_FIRST:
+        return ON_LINE
+    if settings.flow is CallFlow.MENU:
+        return "none"
+    return "any" if settings.gate is Gate.RATE else "one_each"
+
+
 def overlap_s(one: FarEndCall, other: FarEndCall) -> float:
     if one.answer is None or other.answer is None:
         return 0.0
@@ -411,7 +499,7 @@ def _lead_row(record: LeadRecord) -> LeadRow:
 
 
 def _attempt_row(row: asyncpg.Record) -> AttemptRow:
-    columns = ("lead_id", "number", "ordinal", "opened_at", "answered_at", "ended_at", "outcome")
+    columns = ("lead_id", "number", "ordinal", "opened_at", "answered_at", "ended_at", "outcome", "disposition")
     return AttemptRow(**{column: row[column] for column in columns})
 
 

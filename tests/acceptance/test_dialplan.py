@@ -1,15 +1,32 @@
 """The shipped dialplan alone serves a person who answered, whatever has become of the daemon (law L9)."""
 
+import base64
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
 
+import aiohttp
 import pytest
+from yarl import URL
 
-from tests.lab import DIALERD_AMI_LOGIN, Ami, FarEndCall, Lab, StasisApp, dial_lead, hunt
+from tests.heard import Heard, voice_of_agent, voice_of_lead
+from tests.lab import (
+    COMPANY_NUMBER,
+    DIALERD_AMI_LOGIN,
+    DIALERD_ARI_LOGIN,
+    Ami,
+    FarEndCall,
+    Lab,
+    StasisApp,
+    dial_lead,
+    hunt,
+)
 
 pytestmark = pytest.mark.acceptance
 
 LEAD = "12025550100"
+MACHINE = "12025550170"
 TALK_S = 5
 
 
@@ -164,3 +181,241 @@ async def test_nothing_but_ids_and_names_passes_the_variables(lab: Lab, ami: Ami
     await ended_lead(lab)
     [played] = user_events(ami, "DialerdMessage")
     assert played["Sound"] == "../../etc/passwddialerd/opted-outEXTEN"
+
+
+# --- What the agent's phone is told ----------------------------------------------------------------------------------
+
+
+async def originate(ami: Ami, channel: str, context: str, caller_id: str, **variables: str) -> str:
+    """A leg with a channel id of its own, which is returned. A variable that begins with INHERITED_ passes on."""
+    leg = str(uuid.uuid4())
+    named = {
+        name.replace("INHERITED_", "__DIALERD_").replace("OWN_", "DIALERD_"): variables[name] for name in variables
+    }
+    headers = {"Context": context, "Exten": "s", "Priority": "1", "Timeout": "20000", "Async": "true"}
+    await ami.act("Originate", named, Channel=channel, ChannelId=leg, CallerID=caller_id, **headers)
+    return leg
+
+
+async def dial(ami: Ami, number: str, **variables: str) -> str:
+    caller_id = f'"Acme" <{COMPANY_NUMBER}>'
+    return await originate(ami, f"PJSIP/{number}@carrier", "dialerd-answered", caller_id, **variables)
+
+
+async def ring_agents(ami: Ami, queue: str, **variables: str) -> str:
+    return await originate(ami, f"Local/{queue}@dialerd-hunt/n", "dialerd-hunted", f'"Lee" <{LEAD}>', **variables)
+
+
+async def hung_up_agent(lab: Lab) -> FarEndCall:
+    """The one agent who was rung; without a daemon the hunt is over as soon as he answers, and with a lead when the lead leaves."""
+    [agent] = await lab.wait_for(lambda: lab.calls("agent"))
+    return agent
+
+
+@pytest.mark.parametrize("way", ["hunted", "queued"])
+async def test_the_agents_phone_is_sent_the_leads_data_as_headers(lab: Lab, ami: Ami, way: str) -> None:
+    sent = {"INHERITED_HEADER_1": "Name:Zo%C3%AB%20%22x%22", "INHERITED_HEADER_2": "Custom-plan:a%0D%0AX-Evil%3A%201"}
+    if way == "hunted":
+        await ring_agents(ami, "sales", **sent)
+    else:
+        await dial(ami, LEAD, OWN_QUEUE="sales", **sent)
+    assert (await hung_up_agent(lab)).headers == {
+        "X-Dialerd-Name": 'Zo\u00eb "x"',
+        "X-Dialerd-Custom-plan": "a\r\nX-Evil: 1",
+    }
+
+
+async def test_a_header_is_never_more_than_a_header(lab: Lab, ami: Ami) -> None:
+    await ring_agents(ami, "sales", INHERITED_HEADER_1="Name X:1;${EXTEN}<b> X-Evil: 2")
+    assert (await hung_up_agent(lab)).headers == {"X-Dialerd-NameX": "1EXTENbX-Evil"}
+
+
+async def test_agents_never_see_a_number_that_is_masked_though_the_daemon_is_away(lab: Lab, ami: Ami) -> None:
+    await dial(ami, LEAD, OWN_QUEUE="sales", OWN_MASK="1")
+    await ended_lead(lab)
+    [agent] = await lab.wait_for(lambda: lab.calls("agent"))
+    assert agent.answer is not None
+    assert agent.caller_number == COMPANY_NUMBER  # what the lead was shown
+
+
+# --- An agent who was there first ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lead_is", ["ringing", "held"])
+async def test_a_lead_of_a_dead_daemon_gets_the_agent_who_waits_on_the_line(lab: Lab, ami: Ami, lead_is: str) -> None:
+    await lab.set_fates(ring_s=(1, 1), talk_s=(9, 9))
+    async with StasisApp.connected(lab.ari_url) as app:
+        agent = await ring_agents(ami, "sales", OWN_AGENT_LIMIT="9")
+        await app.next("StasisStart")
+        await app.post(f"channels/{agent}/moh")
+        await dial(ami, LEAD, OWN_QUEUE="sales", OWN_HOLD_LIMIT="2", OWN_AGENT_CHANNEL=agent)
+        if lead_is == "held":
+            await app.next("StasisStart")
+        await app.die()
+        lead = await ended_lead(lab)
+    [talked] = await lab.wait_for(lambda: lab.calls("agent"))
+    assert (talked.hung_up_by, lead.hung_up_by) == ("pbx", "far_end")
+    assert talked.talk_s > 9  # beyond the limits of both legs
+    assert (talked.end - lead.end).total_seconds() == pytest.approx(0, abs=0.5)
+
+
+async def test_when_that_agent_hangs_up_the_talk_is_over(lab: Lab, ami: Ami) -> None:
+    await lab.set_fates(talk_s=(15, 15))
+    await lab.set_agents(ring_s=(0.2, 0.2), talk_s=(5, 5))
+    async with StasisApp.connected(lab.ari_url) as app:
+        agent = await ring_agents(ami, "sales", OWN_AGENT_LIMIT="20")
+        await app.next("StasisStart")
+        await app.die()
+        await dial(ami, LEAD, OWN_QUEUE="sales", OWN_HOLD_LIMIT="2", OWN_AGENT_CHANNEL=agent)
+        lead = await ended_lead(lab)
+    assert lead.hung_up_by == "pbx"
+    assert len(await lab.wait_for(lambda: lab.calls("agent"))) == 1  # nobody else was rung
+
+
+async def test_where_that_agent_has_left_the_queue_serves_the_lead(lab: Lab, ami: Ami) -> None:
+    await dial(ami, LEAD, OWN_QUEUE="sales", OWN_AGENT_CHANNEL=str(uuid.uuid4()))
+    lead = await ended_lead(lab)
+    [agent] = await lab.wait_for(lambda: lab.calls("agent"))
+    assert agent.answer is not None
+    assert lead.hung_up_by == "far_end"
+
+
+async def test_an_agent_does_not_wait_for_ever_on_the_line_of_a_dead_daemon(lab: Lab, ami: Ami) -> None:
+    async with StasisApp.connected(lab.ari_url) as app:
+        await ring_agents(ami, "sales", OWN_AGENT_LIMIT="2")
+        await app.next("StasisStart")
+        await app.die()
+        [agent] = await lab.wait_for(lambda: lab.calls("agent"))
+    assert agent.hung_up_by == "pbx"
+    assert agent.talk_s == pytest.approx(2, abs=1)
+
+
+async def test_an_agent_who_answers_a_dead_daemon_that_had_dialed_nobody_is_let_go(lab: Lab, ami: Ami) -> None:
+    await ring_agents(ami, "sales", OWN_AGENT_LIMIT="20")
+    [agent] = await lab.wait_for(lambda: lab.calls("agent"))
+    assert agent.hung_up_by == "pbx"
+    assert agent.talk_s < 10  # at once, and not by the limit
+
+
+# --- Machine or human being ------------------------------------------------------------------------------------------
+
+
+async def test_a_machine_and_a_person_are_told_apart_before_the_daemon_gets_the_call(lab: Lab, ami: Ami) -> None:
+    await lab.set_fates(talk_s=(9, 9), voice=True)
+    async with StasisApp.connected(lab.ari_url) as app:
+        said = []
+        for number in (MACHINE, LEAD):
+            attempt = await dial(ami, number, OWN_DETECT_MACHINE="1", OWN_HOLD_LIMIT="20")
+            said.append((await app.next("StasisStart"))["args"][2])
+            await ami.act("Hangup", Channel=attempt)
+    assert said == ["MACHINE", "HUMAN"]
+
+
+async def test_silence_is_no_machine(lab: Lab, ami: Ami) -> None:
+    await lab.set_fates(talk_s=(15, 15))
+    async with StasisApp.connected(lab.ari_url) as app:
+        await dial(ami, LEAD, OWN_DETECT_MACHINE="1", OWN_HOLD_LIMIT="20")
+        assert (await app.next("StasisStart"))["args"][2] == "NOTSURE"
+
+
+async def test_who_is_not_listened_to_is_neither(lab: Lab, ami: Ami) -> None:
+    async with StasisApp.connected(lab.ari_url) as app:
+        attempt = await dial(ami, MACHINE, INHERITED_ATTEMPT=str(uuid.uuid4()), OWN_HOLD_LIMIT="20")
+        args = (await app.next("StasisStart"))["args"]
+        await ami.act("Hangup", Channel=attempt)
+    assert [arg for arg in args[2:] if arg] == []
+
+
+# --- Recordings ------------------------------------------------------------------------------------------------------
+
+
+async def recorded(lab: Lab, name: str) -> bytes | None:
+    """The stored recording, as ARI hands it out; then it is deleted."""
+    login = base64.b64encode(":".join(DIALERD_ARI_LOGIN).encode()).decode()
+    address = f"{lab.ari_url}/recordings/stored/{quote(name, safe='')}"
+    async with aiohttp.ClientSession(headers={"Authorization": f"Basic {login}"}) as session:
+        async with session.get(URL(f"{address}/file", encoded=True)) as answer:
+            if answer.status == 404:
+                return None
+            sound = await answer.read()
+        async with session.delete(URL(address, encoded=True)) as answer:
+            assert answer.status == 204
+    return sound
+
+
+def both_voices(sound: bytes, agent: FarEndCall, folder: Path) -> bool:
+    """Whether lead and agent are heard in the whole of the recording, which is closed."""
+    file = folder / "talk.wav"
+    file.write_bytes(sound)
+    heard = Heard.in_file(file)
+    spoken = [
+        sum(part.length_s for part in heard.every(voice))
+        for voice in (voice_of_lead(LEAD), voice_of_agent(agent.dialed))
+    ]
+    return min(spoken) > 0.8 * heard.length_s > 2
+
+
+async def test_a_talk_through_the_queue_is_recorded_with_both_voices_though_the_daemon_is_away(
+    lab: Lab, ami: Ami, tmp_path: Path
+) -> None:
+    await lab.set_fates(voice="talk")
+    await lab.set_agents(talking=True)
+    name = f"dialerd/2026-01-01/{uuid.uuid4()}"
+    await dial(ami, LEAD, OWN_QUEUE="sales", OWN_RECORDING=name)
+    lead = await ended_lead(lab)
+    [agent] = await lab.wait_for(lambda: lab.calls("agent"))
+    sound = await recorded(lab, name)
+    assert sound is not None
+    assert both_voices(sound, agent, tmp_path)
+    assert (len(sound) - 44) / 16_000 == pytest.approx(min(lead.talk_s, agent.talk_s), abs=1)
+
+
+async def test_a_talk_in_a_bridge_is_recorded_with_both_voices_to_its_end(lab: Lab, ami: Ami, tmp_path: Path) -> None:
+    await lab.set_fates(voice="talk")
+    await lab.set_agents(talking=True)
+    name = f"dialerd/2026-01-01/{uuid.uuid4()}"
+    async with StasisApp.connected(lab.ari_url) as app:
+        leg = await ring_agents(ami, "sales")
+        await app.next("StasisStart")
+        attempt = await dial(ami, LEAD, OWN_RECORDING=name)
+        await app.next("StasisStart")
+        await app.post(f"bridges/{attempt}", type="mixing")
+        await app.post(f"bridges/{attempt}/addChannel", channel=f"{attempt},{leg}")
+        await app.die()
+        await ended_lead(lab)
+        await ami.act("Hangup", Channel=leg)
+    [agent] = await lab.wait_for(lambda: lab.calls("agent"))
+    sound = await lab.wait_for(lambda: recorded(lab, name))
+    assert sound is not None
+    assert both_voices(sound, agent, tmp_path)
+
+
+async def test_what_a_lead_hears_alone_is_recorded_only_where_that_is_asked_for(
+    lab: Lab, ami: Ami, tmp_path: Path
+) -> None:
+    names = [f"dialerd/2026-01-01/{uuid.uuid4()}" for _ in range(2)]
+    await lab.set_fates(ring_s=(0.1, 0.1), talk_s=(9, 9), voice=False)
+    await dial(ami, LEAD, OWN_RECORDING=names[0])
+    await dial(ami, LEAD, OWN_RECORDING=names[1], OWN_RECORD_ALL="1")
+    await lab.wait_for(lambda: len(lab.calls("lead")) == 2, timeout_s=20)
+    nothing, everything = [await recorded(lab, name) for name in names]
+    assert nothing is not None
+    assert everything is not None
+    assert len(nothing) == 44  # a header, and no sound
+    (tmp_path / "alone.wav").write_bytes(everything)
+    assert Heard.in_file(tmp_path / "alone.wav").names() == ["dialerd/nobody-free"]
+
+
+async def test_a_disk_that_takes_no_file_stops_no_call(lab: Lab, ami: Ami) -> None:
+    await dial(ami, LEAD, OWN_QUEUE="sales", OWN_RECORDING="x" * 300)
+    lead = await ended_lead(lab)
+    assert lead.hung_up_by == "far_end"
+    [agent] = await lab.wait_for(lambda: lab.calls("agent"))
+    assert agent.answer is not None
+
+
+async def test_a_recording_is_never_more_than_a_file_in_its_folder(lab: Lab, ami: Ami) -> None:
+    name = uuid.uuid4().hex
+    await dial(ami, LEAD, OWN_RECORDING=f"../../{name}|;${{EXTEN}})", OWN_RECORD_ALL="1")
+    await ended_lead(lab)
+    assert await recorded(lab, f"{name}EXTEN") is not None

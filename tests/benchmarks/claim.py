@@ -20,6 +20,7 @@ from typing import Any
 
 from dialerd.compliance import profiles
 from dialerd.domain.caller_id import CallerId, Rotation
+from dialerd.domain.calls import NoAgent
 from dialerd.domain.compliance import HoursRule
 from dialerd.domain.schedule import LeadWindow, parse_row
 from dialerd.store.embedded import embedded_postgres
@@ -144,6 +145,7 @@ def _rules(name: str) -> dict[str, Any]:
         "rotation": Rotation.STICKY,
         "ring_timeout_s": 25,
         "customer_wait_sla_s": 2,
+        "no_agent": NoAgent.MESSAGE_AT_SLA,
     }
 
 

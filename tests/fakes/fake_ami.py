@@ -15,7 +15,17 @@ from dialerd.asterisk.ami import Ami, AmiItem, AmiLinkUp, AmiSettings
 
 SECRET = "made-up"
 BANNER = b"Asterisk Call Manager/11.0.0\r\n"
-ALLOWED = ("CoreShowChannels", "CoreStatus", "Hangup", "ListCommands", "Originate", "Ping", "QueueAdd", "QueueStatus")
+ALLOWED = (
+    "CoreShowChannels",
+    "CoreStatus",
+    "Hangup",
+    "ListCommands",
+    "Originate",
+    "Ping",
+    "QueueAdd",
+    "QueueStatus",
+    "Setvar",
+)
 
 
 @dataclass(frozen=True)

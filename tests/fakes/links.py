@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -50,15 +50,26 @@ class CutAmi(Ami):
 
 
 class CutAri(Ari):
-    """`refusals` says what an operation raises, once each."""
+    """`refusals` says what an operation raises, and `replies` what it returns, once each; `stored` are the recordings."""
 
     def __init__(self) -> None:
         self.up = asyncio.Event()
         self.up.set()
         self.operations: list[Operation] = []
         self.refusals: defaultdict[str, list[Exception]] = defaultdict(list)
+        self.replies: defaultdict[str, list[Any]] = defaultdict(list)
+        self.stored: dict[str, bytes] = {}
 
     async def call(self, operation: str, **params: Any) -> Any:
         self.operations.append(Operation(operation, params))
         if self.refusals[operation]:
             raise self.refusals[operation].pop(0)
+        return self.replies[operation].pop(0) if self.replies[operation] else None
+
+    async def download_recording(self, name: str, take: Callable[[bytes], None]) -> None:
+        self.operations.append(Operation("download", {"name": name}))
+        if self.refusals["download"]:
+            raise self.refusals["download"].pop(0)
+        sound = self.stored[name]
+        for start in range(0, len(sound), 50):
+            take(sound[start : start + 50])

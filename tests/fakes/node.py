@@ -8,18 +8,20 @@ from typing import TypeVar
 from uuid import UUID
 
 from dialerd.dialer.call_tracker import CallTracker
-from dialerd.dialer.campaign_runner import CampaignRunner, RunnerParts
+from dialerd.dialer.campaign_runner import CampaignRunner
+from dialerd.dialer.card_desk import CardDesk
 from dialerd.dialer.pacer import Pacer
 from dialerd.dialer.rescuer import Rescuer
+from dialerd.dialer.runner_parts import RunnerParts
 from dialerd.dialer.supervisor import Supervisor
 from dialerd.dialer.trunk import Trunk
 from dialerd.domain.activity import Fact
-from dialerd.domain.calls import Call, CallEvent
+from dialerd.domain.calls import Call, CallEvent, KeptAgent
 from dialerd.domain.campaigns import Campaign
 from tests.factories import ATTEMPT
 from tests.fakes.clock import settle, virtual_clock
 from tests.fakes.queues import FakeQueues
-from tests.fakes.store import FakeAttempts, FakeCampaigns
+from tests.fakes.store import FakeAttempts, FakeCampaigns, FakeOffers
 from tests.fakes.telephony import FakeTelephony
 
 NODE = "node-1"
@@ -44,22 +46,42 @@ class FakeNode:
         self.attempts = FakeAttempts(journal=self.journal, now=self.clock.now)
         self.telephony = FakeTelephony(journal=self.journal)
         self.queues = FakeQueues()
+        self.offers = FakeOffers(journal=self.journal, now=self.clock.now)
+        self.kept: list[KeptAgent] = []
+        pacer = Pacer(node_calls_per_second=node_calls_per_second, now=self.clock.monotonic())
+        self.cards = CardDesk(
+            offers=self.offers,
+            queues=self.queues,
+            clock=self.clock,
+            publish=self.facts.append,
+            node=NODE,
+            on_answer=lambda offer, event: self.tracker.feed(offer.attempt_id or ATTEMPT, event),
+            on_accept=lambda offer: self.runner_of(offer.campaign_id).accept(offer),
+            on_change=self._changed,
+        )
         self.tracker = CallTracker(
             attempts=self.attempts,
+            cards=self.cards,
             telephony=self.telephony,
+            queues=self.queues,
             clock=self.clock,
             publish=self.facts.append,
             trunk=self.trunk,
+            pacer=pacer,
             on_change=self._changed,
+            on_kept=self._keep,
             tasks=tasks,
         )
         self.parts = RunnerParts(
             campaigns=self.campaigns,
             attempts=self.attempts,
+            offers=self.offers,
+            cards=self.cards,
             queues=self.queues,
+            telephony=self.telephony,
             tracker=self.tracker,
             trunk=self.trunk,
-            pacer=Pacer(node_calls_per_second=node_calls_per_second, now=self.clock.monotonic()),
+            pacer=pacer,
             clock=self.clock,
             publish=self.facts.append,
             node=NODE,
@@ -85,6 +107,16 @@ class FakeNode:
         self.runners.append(runner)
         self.tasks.create_task(runner.run())
         return runner
+
+    def runner_of(self, campaign_id: int) -> CampaignRunner:
+        return next(runner for runner in self.runners if runner.campaign.id == campaign_id)
+
+    def _keep(self, agent: KeptAgent) -> None:
+        """As the supervisor does it, where a runner is there."""
+        self.kept.append(agent)
+        for runner in self.runners:
+            if runner.campaign.id == agent.campaign_id:
+                runner.keep(agent)
 
     def stop(self) -> None:
         self.supervisor.stop_dialing()

@@ -127,6 +127,21 @@ def test_every_law_was_held_by_a_campaign_that_kept_them() -> None:
     assert judge(evidence()) == HELD
 
 
+@pytest.mark.parametrize("outcome", ["voicemail", "menu_choice", "menu_left", "opted_out"])
+def test_what_became_of_an_answer_without_an_agent_the_far_end_cannot_tell(outcome: str) -> None:
+    row, call = a_row(1, 1, 0.99, 3.01, 10.01, outcome), to_lead(ADA, 1, 3, 10)
+    state = "success" if outcome == "menu_choice" else "failed"
+    leads = (LeadRow(id=1, number=ADA, state=state),)
+    assert judge(evidence(calls=(call,), rules=rules(imported=1), leads=leads, attempts=(row,))) == HELD
+
+
+def test_where_an_agent_has_said_what_it_came_to_the_leads_state_follows_that() -> None:
+    said = replace(ADA_ROW, disposition="voicemail")
+    machine = (replace(LEADS[0], state="voicemail"), *LEADS[1:])
+    assert judge(evidence(attempts=(said, BEN_ROW, *CID_ROWS), leads=machine)) == HELD
+    assert "is voicemail" in violated("L7", evidence(leads=machine))
+
+
 def test_a_campaign_without_any_call_kept_every_law() -> None:
     idle = Evidence(calls=(), rules=rules(imported=0), leads=(), attempts=())
     assert judge(idle) == HELD
@@ -263,6 +278,45 @@ class TestL4InboundFirst:
         busy = to_agent("1002", "12025550187", 0, 0.5, 3)
         sentence = violated("L4", evidence(busy))
         assert sentence == "INVITE to +120****0102 at 12:00:01.600 as one of 2 unanswered calls for 1 free agents"
+
+
+class TestL4ByWhatACallNeedsOfAgents:
+    TALKS = (to_agent("1001", ADA, 0.1, 0.5, 10), to_lead(ADA, 1, 3, 10))
+    ROW = a_row(1, 1, 0.05, 3.01, 10.01, "connected")
+
+    def agent_first(self, *more: FarEndCall) -> Evidence:
+        return evidence(
+            *more,
+            calls=self.TALKS,
+            rules=rules(agents_wanted="on_line", imported=1),
+            leads=LEADS[:1],
+            attempts=(self.ROW,),
+        )
+
+    def test_an_agent_who_is_on_the_line_first(self) -> None:
+        assert judge(self.agent_first()) == HELD
+
+    def test_a_lead_dialed_before_its_agent_was_on_the_line(self) -> None:
+        sentence = violated("L4", self.agent_first(to_lead(CID, 4, None, 4.2, cause=17), to_lead(BEN, 4.1, None, 4.2)))
+        assert (
+            "INVITE to +120****0102 at 12:00:04.100 as one of 2 unanswered calls with 1 agents on the line" in sentence
+        )
+
+    def test_a_lead_dialed_while_a_caller_waits_though_an_agent_is_on_the_line(self) -> None:
+        assert "while a caller waited" in violated("L4", self.agent_first(calls_in(0, 0.2, 2)))
+
+    def test_the_way_of_an_agent_to_the_phone_is_no_journey_of_an_invite(self) -> None:
+        assert longest_journey(self.agent_first()) == timedelta()
+
+    def test_by_rate_alone_one_free_agent_is_enough(self) -> None:
+        busy = to_agent("1002", "12025550187", 0, 0.5, 3)
+        assert judge(evidence(busy, rules=rules(agents_wanted="any")))["L4"] == "held"
+        both = (busy, to_agent("1001", "12025550186", 0, 0.5, 3))
+        assert "while no agent was free" in violated("L4", evidence(*both, rules=rules(agents_wanted="any")))
+
+    def test_a_voice_menu_needs_none(self) -> None:
+        busy = tuple(to_agent(agent, "12025550187", 0, 0.5, 60) for agent in RULES.agents)
+        assert judge(evidence(*busy, calls_in(0, 0.1, 60), rules=rules(agents_wanted="none")))["L4"] == "held"
 
 
 class TestL5Pace:

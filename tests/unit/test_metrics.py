@@ -7,6 +7,8 @@ import pytest
 
 from dialerd import metrics as module
 from dialerd.domain.activity import (
+    AbandonmentCounted,
+    AgentHeld,
     AgentRinging,
     CallConnected,
     CallEnded,
@@ -14,15 +16,18 @@ from dialerd.domain.activity import (
     CallsRescued,
     CampaignClosed,
     CampaignHeld,
+    CardAnswered,
     Fact,
     LeadPassedOver,
     LeadsHeld,
+    RecordingLookedAt,
 )
-from dialerd.domain.calls import Call, DialMode
+from dialerd.domain.calls import AnsweredBy, Call, DialMode
 from dialerd.domain.eligibility import Rule
+from dialerd.domain.offers import OfferState
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.pacing import HoldReason
-from dialerd.metrics import Metrics
+from dialerd.metrics import MAX_MENU_RESULTS, OTHER, Metrics
 from tests.factories import BEN, NOON, a_call, a_connected_call, a_queue, a_ringing_call, an_agent, later
 
 PROGRESSIVE = DialMode.PROGRESSIVE
@@ -32,6 +37,10 @@ FACTS: list[Fact] = [
     AgentRinging(campaign_id=1, after_answer_s=0.1),
     CallConnected(campaign_id=1, after_answer_s=1.4),
     CallEnded(campaign_id=1, dial_mode=PROGRESSIVE, outcome=Outcome.BUSY, call=a_call()),
+    AgentHeld(campaign_id=1, waited_s=12.5),
+    CardAnswered(campaign_id=1, answer=OfferState.ACCEPTED),
+    AbandonmentCounted(campaign_id=1, answered=200, in_time=190, abandoned=6, rate=0.03, cap=0.03, latched=True),
+    RecordingLookedAt(stored=True),
     LeadPassedOver(campaign_id=1, rule=Rule.DNC),
     LeadsHeld(campaign_id=1, leads={"lead_window": 7, "cooloff": 2}),
     CampaignHeld(campaign_id=1, reason=HoldReason.PACE),
@@ -96,6 +105,67 @@ def test_a_clock_that_was_set_back_makes_no_negative_time(metrics: Metrics, valu
     assert value("ring_seconds_sum", campaign="1") == 0
 
 
+def test_cards_are_counted_by_what_agents_made_of_them(metrics: Metrics, value: Value) -> None:
+    for answer in (OfferState.ACCEPTED, OfferState.SKIPPED, OfferState.SKIPPED, OfferState.LAPSED):
+        metrics.observe(CardAnswered(campaign_id=1, answer=answer))
+    counted = [value("cards_answered_total", campaign="1", answer=a) for a in ("accepted", "skipped", "lapsed")]
+    assert counted == [1, 2, 1]
+
+
+def test_how_long_agents_wait_on_the_line_for_leads(metrics: Metrics, value: Value) -> None:
+    for waited_s in (12.5, 2.0):
+        metrics.observe(AgentHeld(campaign_id=1, waited_s=waited_s))
+    assert value("agent_held_seconds_sum", campaign="1") == 14.5
+    assert value("agent_held_seconds_count", campaign="1") == 2
+
+
+def test_what_leads_choose_in_menus_is_counted_with_no_more_series_than_a_campaign_may_have(
+    metrics: Metrics, value: Value
+) -> None:
+    for result in ("confirmed", "confirmed", "cancelled", ""):
+        metrics.observe(ended(a_call(menu_result=result)))
+    assert value("menu_results_total", campaign="1", result="confirmed") == 2
+    assert value("menu_results_total", campaign="1", result="cancelled") == 1
+    assert value("menu_results_total", campaign="1", result="") is None
+    for number in range(MAX_MENU_RESULTS):
+        metrics.observe(ended(a_call(menu_result=f"shirt_{number}")))
+    assert value("menu_results_total", campaign="1", result=OTHER) == 2
+    metrics.observe(ended(a_call(menu_result="confirmed")))
+    assert value("menu_results_total", campaign="1", result="confirmed") == 3
+
+
+def test_what_the_machine_detection_made_of_answers(metrics: Metrics, value: Value) -> None:
+    for heard in (AnsweredBy.MACHINE, AnsweredBy.HUMAN, AnsweredBy.MACHINE, None):
+        metrics.observe(ended(a_call(answered_by=heard)))
+    counted = [value("answers_heard_total", campaign="1", by=heard) for heard in AnsweredBy]
+    assert counted == [1, 2, None]
+
+
+def test_recordings_are_counted_as_stored_or_missing(metrics: Metrics, value: Value) -> None:
+    for stored in (True, True, False):
+        metrics.observe(RecordingLookedAt(stored=stored))
+    assert value("recordings_total", result="stored") == 2
+    assert value("recordings_total", result="missing") == 1
+
+
+def test_the_abandonment_ledger_is_shown_as_last_read(metrics: Metrics, value: Value) -> None:
+    for fact in FACTS:
+        metrics.observe(fact)
+    shown = [value(f"abandonment_{name}", campaign="1") for name in ("answered", "in_time", "abandoned", "rate")]
+    assert shown == [200, 190, 6, 0.03]
+    assert (value("abandonment_cap", campaign="1"), value("abandonment_latched", campaign="1")) == (0.03, 1)
+
+
+def test_a_cap_that_was_taken_away_is_no_cap_of_zero_and_a_new_period_begins_at_zero(
+    metrics: Metrics, value: Value
+) -> None:
+    anew = AbandonmentCounted(campaign_id=1, answered=0, in_time=0, abandoned=0, rate=0.0, cap=None, latched=False)
+    for fact in (*FACTS, anew):
+        metrics.observe(fact)
+    shown = [value(f"abandonment_{name}", campaign="1") for name in ("answered", "abandoned", "rate", "latched", "cap")]
+    assert shown == [0, 0, 0, 0, None]
+
+
 def test_exactly_one_reason_holds_a_campaign(metrics: Metrics, value: Value) -> None:
     def held() -> set[str]:
         return {reason for reason in HoldReason if value("campaign_held", campaign="1", reason=reason)}
@@ -132,6 +202,7 @@ def test_a_campaign_that_is_not_run_here_any_more_has_no_reason_but_keeps_its_co
         metrics.observe(fact)
     assert value("campaign_held", campaign="1", reason="pace") is None
     assert value("leads_held", campaign="1", rule="lead_window") is None
+    assert value("abandonment_rate", campaign="1") is None
     assert value("leads_passed_over_total", campaign="1", rule="dnc") == 1
     assert value("calls_placed_total", campaign="1", dial_mode="progressive") == 1
 

@@ -124,11 +124,25 @@ def test_a_dial_template_may_have_prefixes_and_addresses(template: str) -> None:
         ("DIALERD_DIALER__MESSAGE_SOUND", "a,b"),
         ("DIALERD_TRUNK__MAX_CALLS_PER_SECOND", "0"),
         ("DIALERD_LOG__LEVEL", "loud"),
+        ("DIALERD_RECORDINGS__KEEP_FOR", "30s"),
+        ("DIALERD_RECORDINGS__KEEP_FOR", "a while"),
+        ("DIALERD_RECORDINGS__LOOK_AFTER", "0"),
     ],
 )
 def test_values_that_cannot_work_are_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     assert f"{name}: " in problems()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("90d", timedelta(days=90)), ("3600", timedelta(hours=1)), ("none", None), (" None ", None)]
+)
+def test_recordings_are_kept_for_a_time_or_for_ever(
+    written: str, meant: timedelta | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load().recordings.keep_for is None
+    monkeypatch.setenv("DIALERD_RECORDINGS__KEEP_FOR", written)
+    assert load().recordings.keep_for == meant
 
 
 def test_secrets_are_not_shown() -> None:

@@ -1,9 +1,13 @@
 """`dialerd campaign`: every setting as it is said and shown, and the life of a campaign. Its hours: test_windows.py."""
 
+from dataclasses import asdict
+from typing import Any
+
 import pytest
 
-from dialerd.cli.campaigns import UNSET
+from dialerd.cli.campaign_options import UNSET
 from dialerd.domain.campaigns import CampaignSettings
+from dialerd.domain.dispositions import DISPOSITIONS
 from tests.integration.cli.conftest import Dialerd
 
 LEAD = "+12025550101,1,Ada\n"
@@ -19,7 +23,31 @@ SETTINGS: dict[str, tuple[tuple[str, ...], object, str]] = {
     "name": (("--name", "Summer"), "Summer", "name Summer"),
     "queue": (("--queue", "support"), "support", "queue support"),
     "note": (("--note", "for the fair"), "for the fair", "note for the fair"),
-    "dial_mode": (("--mode", "progressive"), "progressive", "dial mode progressive"),
+    "dial_mode": (("--mode", "agent_first"), "agent_first", "dial mode agent_first"),
+    "target": (("--target", "last_agent"), "last_agent", "target last_agent"),
+    "target_agent": (("--target-agent", "1001"), "PJSIP/1001", "target agent PJSIP/1001"),
+    "menu": (("--menu", "appointment"), "appointment", "menu appointment"),
+    "preview_order": (("--preview-order", "accept_first"), "accept_first", "preview order accept_first"),
+    "offer_s": (("--offer", "600"), 600, "offer (s) 600"),
+    "gate": (("--gate", "rate"), "rate", "gate rate"),
+    "greeting": (("--greeting", "custom/one-moment"), "custom/one-moment", "greeting custom/one-moment"),
+    "agent_announcement": (("--agent-announcement", "custom/next"), "custom/next", "agent announcement custom/next"),
+    "no_agent": (("--no-agent", "message_at_sla"), "message_at_sla", "no agent message_at_sla"),
+    "mask_lead_caller_id": (("--mask",), True, "mask lead caller id on"),
+    "send_lead_data": (("--lead-data",), True, "send lead data on"),
+    "recording": (("--recording",), True, "recording on"),
+    "machine_detection": (("--machine-detection", "hang_up"), "hang_up", "machine detection hang_up"),
+    "machine_audit_pct": (("--machine-audit", "100"), 100, "machine audit (%) 100"),
+    "abandonment_cap_pct": (("--abandonment-cap", "2.5"), 2.5, "abandonment cap (%) 2.5"),
+    "on_cap": (("--on-cap", "pause"), "pause", "on cap pause"),
+    "dispositions": (
+        ("--disposition", "sold=Sold: done", "--disposition", "later=Later, at 9:00:callback"),
+        [
+            {"code": "sold", "title": "Sold", "effect": "done"},
+            {"code": "later", "title": "Later, at 9:00", "effect": "callback"},
+        ],
+        "dispositions sold = Sold (done); later = Later, at 9:00 (callback)",
+    ),
     "calls_per_second": (("--calls-per-second", "2.5"), 2.5, "calls per second 2.5"),
     "concurrency": (("--concurrency", "50"), 50, "concurrency 50"),
     "max_attempts": (("--max-attempts", "5"), 5, "max attempts 5"),
@@ -49,14 +77,26 @@ SETTINGS: dict[str, tuple[tuple[str, ...], object, str]] = {
     "rotation": (("--rotation", "sticky"), "sticky", "rotation sticky"),
     "profile": (("--profile", "us"), "us", "profile us"),
     "ring_timeout_s": (("--ring-timeout", "120"), 120, "ring timeout (s) 120"),
-    "customer_wait_sla_s": (("--customer-wait", "0"), 0, "customer wait sla (s) 0"),
+    "customer_wait_sla_s": (("--customer-wait", "60"), 60, "customer wait sla (s) 60"),
     "agent_dial_timeout_s": (("--agent-dial-timeout", "300"), 300, "agent dial timeout (s) 300"),
     "wrapup_s": (("--wrapup", "3600"), 3600, "wrapup (s) 3600"),
 }
+USUAL = [asdict(disposition) for disposition in DISPOSITIONS]
+USUAL_LINE = (
+    "success = Success (done); not_interested = Not interested (done); voicemail = Voicemail (voicemail); callback = Call "
+    "back (callback); try_again = Try again (retry); wrong_number = Wrong number (failed); do_not_call = Do not call (opt_out)"
+)
 
 
 def _lines(text: str) -> list[str]:
     return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def _shown(dialerd: Dialerd) -> dict[str, Any]:
+    """All but the ledger, whose cap may be a setting's."""
+    shown: dict[str, Any] = dialerd("campaign", "show", "1", "--json").json
+    del shown["abandonment"]
+    return shown
 
 
 def test_every_setting_of_a_campaign_has_an_option() -> None:
@@ -67,14 +107,16 @@ def test_every_setting_of_a_campaign_has_an_option() -> None:
 def test_a_setting_is_shown_as_it_was_edited(dialerd: Dialerd, setting: str) -> None:
     options, value, line = SETTINGS[setting]
     dialerd.campaign()
-    before = dialerd("campaign", "show", "1", "--json").json
+    before = _shown(dialerd)
     dialerd("campaign", "edit", "1", *options)
-    assert dialerd("campaign", "show", "1", "--json").json == {**before, setting: value}
+    assert _shown(dialerd) == {**before, setting: value}
     assert line in _lines(dialerd("campaign", "show", "1").out)
 
 
 def test_every_setting_can_be_given_when_a_campaign_is_made(dialerd: Dialerd) -> None:
-    given = {name: said for name, said in SETTINGS.items() if name not in ("name", "queue", "day_plan")}
+    """But for those that exclude each other: a window and a plan of days; a gate, or a target, and a mode."""
+    without = ("name", "queue", "day_plan", "dial_mode")
+    given = {name: said for name, said in SETTINGS.items() if name not in without}
     options = [word for words, _, _ in given.values() for word in words]
     dialerd("campaign", "create", "Spring", "--queue", "sales", *options)
     made = dialerd("campaign", "show", "Spring", "--json").json
@@ -91,6 +133,15 @@ def test_every_setting_can_be_given_when_a_campaign_is_made(dialerd: Dialerd) ->
         ("day-plan", "day_plan", None, "day plan -"),
         ("outcomes", "outcome_rules", {}, "outcome rules -"),
         ("profile", "profile", None, "profile the account's"),
+        ("greeting", "greeting", "", "greeting -"),
+        ("agent-announcement", "agent_announcement", "", "agent announcement -"),
+        (
+            "abandonment-cap",
+            "abandonment_cap_pct",
+            None,
+            "abandonment cap (%) what the compliance profile says",
+        ),
+        ("dispositions", "dispositions", USUAL, f"dispositions {USUAL_LINE}"),
     ],
 )
 def test_a_setting_can_be_taken_away(dialerd: Dialerd, name: str, setting: str, nothing: object, line: str) -> None:
@@ -105,9 +156,8 @@ def test_all_that_can_be_taken_away_can_be_at_once(dialerd: Dialerd) -> None:
     dialerd.campaign()
     dialerd("campaign", "edit", "Spring", *(word for name in UNSET for word in ("--unset", name)))
     shown = dialerd("campaign", "show", "Spring", "--json").json
-    assert {name: shown[name] for names in UNSET.values() for name in names} == {
-        name: nothing for names in UNSET.values() for name, nothing in names.items()
-    }
+    nothing = {name: value for names in UNSET.values() for name, value in names.items()}
+    assert {name: shown[name] for name in nothing} == {**nothing, "dispositions": USUAL}
 
 
 @pytest.mark.parametrize(
@@ -115,7 +165,21 @@ def test_all_that_can_be_taken_away_can_be_at_once(dialerd: Dialerd) -> None:
     [
         ("--calls-per-second", "fast", "number"),
         ("--concurrency", "2.5", "integer"),
-        ("--mode", "preview", "progressive"),
+        ("--mode", "predictive", "agent_first"),
+        ("--target", "nobody", "last_agent"),
+        ("--target-agent", "PJSIP/1001&PJSIP/1002", "PJSIP/1001 or 1001"),
+        ("--target-agent", "Anna Smith", "PJSIP/1001 or 1001"),
+        ("--preview-order", "first", "accept_first"),
+        ("--offer", "long", "integer"),
+        ("--gate", "open", "free_agents"),
+        ("--no-agent", "wait", "message_at_sla"),
+        ("--machine-detection", "on", "listen"),
+        ("--machine-audit", "2.5", "integer"),
+        ("--abandonment-cap", "3%", "number"),
+        ("--on-cap", "stop", "one_per_agent"),
+        ("--disposition", "sold", "CODE=TITLE:EFFECT"),
+        ("--disposition", "sold:done", "CODE=TITLE:EFFECT"),
+        ("--disposition", "sold=Sold:finished", "the effects are done, failed"),
         ("--alternates", "often", "when_dead"),
         ("--rotation", "next", "round_robin"),
         ("--dial-cycles-time", "24:00", "like 09:30"),
@@ -153,6 +217,15 @@ def test_what_cannot_be_read_is_told_with_its_option_and_what_can(
         ("--customer-wait", ("-1", "61"), "customer wait SLA: from 0 to 60"),
         ("--agent-dial-timeout", ("0", "301"), "agent dial timeout: from 1 to 300"),
         ("--wrapup", ("-1", "3601"), "wrap-up: from 0 to 3600"),
+        ("--offer", ("4", "601"), "offer: from 5 to 600 seconds"),
+        ("--machine-audit", ("-1", "101"), "machine audit: from 0 to 100"),
+        ("--abandonment-cap", ("0", "-1", "100.1", "nan", "inf"), "abandonment cap: above 0, up to 100"),
+        ("--greeting", ("../etc/passwd", "a,b", "a&b", "x" * 121), "greeting: a sound as Asterisk names it"),
+        ("--agent-announcement", ("/etc/passwd", "${X}"), "agent announcement: a sound as Asterisk names it"),
+        ("--disposition", ("Sold=Sold:done", "=Sold:done", "1=x:done"), "a code is small letters"),
+        ("--disposition", ("sold=:done", f"sold={'x' * 61}:done"), "each has a title of up to 60"),
+        ("--target", ("menu",), "menu: name the voice menu"),
+        ("--target", ("agent",), "target agent: the agent's phone"),
         ("--queue", ("s", "no spaces", "a" * 41, "vertriebs-hölle"), "queue: 2 to 40 letters"),
         ("--name", ("", " ", "n" * 201), "name: give the campaign a name"),
         ("--outcome", ("connected: retry", "not_placed: final"), "nothing can be chosen about it"),
@@ -168,6 +241,47 @@ def test_a_value_outside_its_limits_is_told_with_them(
     for value in values:
         assert words in dialerd.refused("campaign", "edit", "Spring", option, value)
     assert dialerd("campaign", "show", "Spring", "--json").json == before
+
+
+def test_a_code_of_a_disposition_is_given_once(dialerd: Dialerd) -> None:
+    dialerd.campaign()
+    twice = ("--disposition", "sold=Sold:done", "--disposition", "sold=Gone:failed")
+    assert "dispositions: each code once" in dialerd.refused("campaign", "edit", "Spring", *twice)
+
+
+def test_a_campaign_needs_a_queue_unless_it_leads_to_a_voice_menu(dialerd: Dialerd) -> None:
+    told = dialerd.refused("campaign", "create", "Spring", status=2)
+    assert "--queue" in told
+    assert "only a voice menu" in told
+    dialerd("campaign", "create", "Spring", "--target", "menu", "--menu", "appointment")
+    assert dialerd("campaign", "show", "Spring", "--json").json["queue"] == ""
+    assert "queue: 2 to 40 letters" in dialerd.refused("campaign", "edit", "Spring", "--target", "queue")
+    dialerd("campaign", "edit", "Spring", "--target", "queue", "--queue", "sales")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--target", "menu", "--menu", "m", "--mode", "preview"), "a voice menu needs no agent"),
+        (("--target", "last_agent", "--mode", "preview"), "a preview goes to whoever accepts the card"),
+    ],
+)
+def test_a_mode_and_a_target_that_contradict_each_other_are_refused(
+    dialerd: Dialerd, options: tuple[str, ...], words: str
+) -> None:
+    assert words in dialerd.refused("campaign", "create", "Spring", "--queue", "sales", *options)
+
+
+def test_the_abandonment_of_the_present_period_is_shown_with_its_cap(dialerd: Dialerd) -> None:
+    dialerd.campaign()
+    shown = dialerd("campaign", "show", "Spring", "--json").json["abandonment"]
+    assert shown == {"answered": 0, "in_time": 0, "abandoned": 0, "rate": 0.0, "cap": None}
+    assert "abandonment 0 of 0 answered calls (0.0%, no cap)" in " ".join(
+        dialerd("campaign", "show", "Spring").out.split()
+    )
+    dialerd("campaign", "edit", "Spring", "--abandonment-cap", "3")
+    assert dialerd("campaign", "show", "Spring", "--json").json["abandonment"]["cap"] == pytest.approx(0.03)
+    assert "cap 3%" in dialerd("campaign", "show", "Spring").out
 
 
 def test_one_outcome_has_one_rule(dialerd: Dialerd) -> None:
@@ -288,8 +402,8 @@ def test_a_campaign_whose_leads_are_all_done_does_not_start(dialerd: Dialerd) ->
 
 
 def test_a_running_campaign_is_not_edited_against_its_profile_nor_to_an_unknown_one(dialerd: Dialerd) -> None:
-    as_uk_demands = ("--profile", "uk", "--customer-wait", "2", "--caller-id", "+442079460100")
-    dialerd("campaign", "create", "Spring", "--queue", "sales", *as_uk_demands)
+    as_uk_demands = ("--profile", "uk", "--customer-wait", "2", "--no-agent", "message_at_sla")
+    dialerd("campaign", "create", "Spring", "--queue", "sales", "--caller-id", "+442079460100", *as_uk_demands)
     dialerd("leads", "import", "Spring", dialerd.file(f"number,priority,first_name\n{LEAD}"))
     dialerd("campaign", "start", "Spring")
     told = dialerd.refused("campaign", "edit", "Spring", "--ring-timeout", "10")

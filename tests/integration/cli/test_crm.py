@@ -155,6 +155,17 @@ def test_a_sync_with_a_bad_lead_is_refused_whole_unless_it_may_be_left_out(
     assert "1 leads are added; 1 cannot be used" in dialerd("crm", "sync", "Spring", "--on-bad-rows", "keep").out
 
 
+def test_a_sync_takes_the_attempts_that_the_account_allows(dialerd: Dialerd, crm: FakeCrm) -> None:
+    dialerd("account", "edit", "--max-attempts", "8")
+    with_source(crm, dialerd, **{"mapping.dial_retries": '"tries"'})
+    crm.answers["/leads"] = says({"data": [{**ADA, "tries": 9}]})
+    assert "from 1 to 8" in dialerd.refused("crm", "sync", "Spring")
+    crm.answers["/leads"] = says({"data": [{**ADA, "tries": 8}]})
+    assert dialerd("crm", "preview", "Spring", "--json").json["bad_rows"] == []
+    dialerd("crm", "sync", "Spring")
+    assert leads(dialerd)[0]["max_attempts"] == 8
+
+
 def test_a_page_that_fails_leaves_nothing_behind(dialerd: Dialerd, crm: FakeCrm) -> None:
     with_source(crm, dialerd, **{"paging.next": '"next"'})
     crm.answers |= {"/leads": says({"data": [ADA], "next": "/more"}), "/more": Reply(status=404)}

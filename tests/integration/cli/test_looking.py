@@ -1,4 +1,8 @@
+import pytest
+
+from dialerd.domain.outcomes import Outcome
 from tests.integration.cli.conftest import Dialerd
+from tests.integration.store.scene import Stores
 
 TWO = "+12025550101,1,Ada\n+12025550102,5,Ben\n"
 
@@ -17,6 +21,23 @@ def test_the_status_tells_how_far_a_campaign_is_and_why_it_does_not_dial(dialerd
         "connected": 0,
         "abandoned": 0,
     }
+
+
+def test_the_status_tells_the_abandonment_rate_where_somebody_has_answered(dialerd: Dialerd) -> None:
+    async def work(stores: Stores) -> None:
+        dialed = await stores.a_dialed_campaign(4, abandonment_cap_pct=3.0)
+        for outcome in (Outcome.CONNECTED, Outcome.ABANDONED, Outcome.CONNECTED, Outcome.BUSY):
+            await dialed.dial(outcome)
+
+    dialerd.campaign("Quiet")
+    dialerd.in_stores(work)
+    told = dialerd("status").out
+    assert "Spring: abandoned are 1 of 3 answered calls (33.3%, cap 3%); 2 reached an agent in time" in told
+    assert "Quiet: abandoned" not in told
+    ledgers = {one["name"]: one["abandonment"] for one in dialerd("status", "--json").json}
+    assert ledgers["Quiet"] == {"answered": 0, "in_time": 0, "abandoned": 0, "rate": 0.0, "cap": None}
+    assert ledgers["Spring"]["rate"] == pytest.approx(1 / 3)
+    assert dialerd("campaign", "show", "Spring", "--json").json["abandonment"] == ledgers["Spring"]
 
 
 def test_a_watch_is_for_people(dialerd: Dialerd) -> None:

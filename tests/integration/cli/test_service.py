@@ -79,6 +79,18 @@ def test_a_check_names_the_campaign_whose_profile_is_gone_and_the_file_that_cann
     assert "mine.toml" in profiles["says"]
 
 
+def test_a_check_names_the_campaign_whose_voice_menu_is_not_there(
+    dialerd: Dialerd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALERD_ARI__BASE_URL", "http://127.0.0.1:1")
+    dialerd("campaign", "create", "Spring", "--target", "menu", "--menu", "appointment", "--queue", "sales")
+    assert "FAILED  voice menus: Spring leads to appointment, which there is not" in dialerd.answer("check").out
+    dialerd("menu", "import", dialerd.file(dialerd("menu", "sample").out, "menu.toml"))
+    assert "ok      voice menus: appointment known" in dialerd.answer("check").out
+    dialerd("campaign", "cancel", "Spring")
+    assert "voice menus" not in dialerd.answer("check").out
+
+
 def test_a_check_sees_a_database_without_tables(
     empty_database: str, dialerd: Dialerd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +118,9 @@ def test_help_is_there_for_every_command() -> None:
         ["account", "edit", "--help"],
         ["explain", "lead", "--help"],
         ["leads", "import", "--help"],
+        ["menu", "import", "--help"],
+        ["agent", "disposition", "--help"],
+        ["recordings", "list", "--help"],
         ["status", "--help"],
     ):
         assert CliRunner().invoke(app, arguments).exit_code == 0

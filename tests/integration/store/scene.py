@@ -1,5 +1,6 @@
 """What a store test begins with: all stores over one database, and campaigns that are being dialed."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
@@ -19,10 +20,15 @@ from dialerd.store.activity import ActivityStore
 from dialerd.store.attempts import AttemptStore
 from dialerd.store.caller_ids import CallerIdStore
 from dialerd.store.campaigns import CampaignStore
+from dialerd.store.dispositions import DispositionStore
 from dialerd.store.dnc import DncStore
 from dialerd.store.leads import LeadStore
+from dialerd.store.menus import MenuStore
 from dialerd.store.nodes import NodeStore
+from dialerd.store.offers import OfferStore
 from dialerd.store.pool import Pool
+from dialerd.store.recordings import RecordingStore
+from dialerd.store.sounds import SoundStore
 from tests.factories import a_new_lead, settings
 from tests.numbers import numbers
 
@@ -39,9 +45,14 @@ class Stores:
         self.attempts = AttemptStore(pool, profiles())
         self.caller_ids = CallerIdStore(pool)
         self.campaigns = CampaignStore(pool, profiles())
+        self.dispositions = DispositionStore(pool)
         self.dnc = DncStore(pool)
         self.leads = LeadStore(pool)
+        self.menus = MenuStore(pool)
         self.nodes = NodeStore(pool)
+        self.offers = OfferStore(pool, profiles())
+        self.recordings = RecordingStore(pool)
+        self.sounds = SoundStore(pool)
 
     async def a_draft(
         self, leads: int = 0, caller_ids: Sequence[CallerId] = (), *, account: str = "default", **changes: Any
@@ -98,6 +109,13 @@ class Dialed:
         return call
 
 
+async def somebody_waits(stores: Stores, many: int = 1) -> None:
+    """So many for a lock."""
+    async with asyncio.timeout(20):
+        while await stores.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < many:
+            pass
+
+
 def some_leads(count: int, **changes: Any) -> list[NewLead]:
     return [a_new_lead(number=number, **changes) for number in islice(numbers(range(100)), count)]
 
@@ -114,11 +132,22 @@ def window_closed_now() -> LeadWindow:
     return LeadWindow(start=time((hour + 6) % 24), end=time((hour + 7) % 24))
 
 
+_ANSWERED = (
+    Outcome.CONNECTED,
+    Outcome.ABANDONED,
+    Outcome.HUNG_UP,
+    Outcome.VOICEMAIL,
+    Outcome.MENU_CHOICE,
+    Outcome.MENU_LEFT,
+    Outcome.OPTED_OUT,
+)
+
+
 def ended(call: Call, outcome: Outcome, **how: Any) -> Call:
     """The call after its end, now."""
     now = datetime.now(UTC)
     facts: dict[str, Any] = {"ended_at": now, **how}
-    if outcome in (Outcome.CONNECTED, Outcome.ABANDONED, Outcome.HUNG_UP):
+    if outcome in _ANSWERED:
         facts.setdefault("answered_at", now)
     if outcome is Outcome.CONNECTED:
         facts.setdefault("connected_at", now)

@@ -8,6 +8,7 @@ import pytest
 
 from dialerd.domain.accounts import Account, AccountRules, Limits, UnknownZone
 from dialerd.domain.caller_id import CallerId
+from dialerd.domain.calls import NoAgent
 from dialerd.domain.campaigns import CampaignAction
 from dialerd.domain.eligibility import Rule
 from dialerd.domain.outcomes import Outcome
@@ -88,7 +89,9 @@ OWN_SCHEDULES = [("Spring", None), ("Autumn", ())]
 async def test_its_profile_holds_for_campaigns_that_name_none(stores: Stores) -> None:
     await save(stores, profile="uk", caller_id=CallerId(number="+442079460123"))
     plain, other = [
-        await stores.a_dialed_campaign(name=name, profile=profile, customer_wait_sla_s=2)
+        await stores.a_dialed_campaign(
+            name=name, profile=profile, customer_wait_sla_s=2, no_agent=NoAgent.MESSAGE_AT_SLA
+        )
         for name, profile in OWN_PROFILES
     ]
     assert (plain.campaign.profile, other.campaign.profile) == ("uk", "none")

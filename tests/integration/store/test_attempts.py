@@ -36,7 +36,7 @@ async def test_an_opened_attempt_has_all_that_the_call_needs(stores: Stores) -> 
     )
     (opened,) = (await dialed.claim()).opened
     call = opened.call
-    assert (opened.ordinal, call.lead_name, call.caller_id, call.queue) == (1, "Ada", pool[0], "sales")
+    assert (opened.ordinal, call.lead.name, call.caller_id, call.queue) == (1, "Ada", pool[0], "sales")
     assert (call.ring_timeout, call.customer_wait_sla, call.agent_dial_timeout) == (
         timedelta(seconds=25),
         timedelta(seconds=4),
@@ -702,6 +702,9 @@ async def test_a_restarted_daemon_finds_its_calls_as_they_were(stores: Stores) -
         (Outcome.ABANDONED, LeadState.ABANDONED),
         (Outcome.HUNG_UP, LeadState.COOLOFF),
         (Outcome.VOICEMAIL, LeadState.VOICEMAIL),
+        (Outcome.MENU_CHOICE, LeadState.SUCCESS),
+        (Outcome.MENU_LEFT, LeadState.COOLOFF),
+        (Outcome.OPTED_OUT, LeadState.BLOCKED),
         (Outcome.NO_ANSWER, LeadState.COOLOFF),
         (Outcome.BUSY, LeadState.COOLOFF),
         (Outcome.CONGESTION, LeadState.COOLOFF),

@@ -12,7 +12,17 @@ import pytest
 from dialerd.domain.accounts import Limits
 from dialerd.domain.attempts import Lease
 from dialerd.domain.caller_id import CallerId, Rotation
-from dialerd.domain.campaigns import Alternates, CampaignAction, CampaignStatus
+from dialerd.domain.calls import DialMode, NoAgent
+from dialerd.domain.campaigns import (
+    Alternates,
+    CampaignAction,
+    CampaignStatus,
+    Gate,
+    MachineDetection,
+    OnCap,
+    PreviewOrder,
+)
+from dialerd.domain.dispositions import Disposition, DispositionEffect
 from dialerd.domain.leads import LeadState
 from dialerd.domain.outcomes import Outcome, OutcomeRule
 from dialerd.domain.pacing import HoldReason
@@ -104,6 +114,7 @@ async def test_a_start_is_refused_with_every_reason(stores: Stores) -> None:
         assert [re.split("[:( ]", reason)[0] for reason in refused.value.reasons] == [
             "concurrency",
             "customer_wait_sla_s",
+            "no_agent",
             "leads",
             "caller",
             "queue",
@@ -167,12 +178,37 @@ async def test_every_setting_comes_back_as_it_was_stored(stores: Stores) -> None
         caller_id_enabled=True,
         rotation=Rotation.AREA_MATCHED,
         profile="uk",
+        target_agent="PJSIP/1001",
+        menu="main",
+        offer_s=45,
+        gate=Gate.RATE,
+        greeting="custom/hello",
+        agent_announcement="custom/wait",
+        no_agent=NoAgent.MESSAGE_AT_SLA,
+        mask_lead_caller_id=True,
+        send_lead_data=True,
+        recording=True,
+        machine_detection=MachineDetection.HANG_UP,
+        machine_audit_pct=7,
+        abandonment_cap_pct=2.5,
+        on_cap=OnCap.PAUSE,
+        dispositions=(Disposition(code="sold", title="Sold", effect=DispositionEffect.DONE),),
     )
     campaign = await stores.campaigns.create(wanted)
     assert (await stores.campaigns.get_campaign(campaign.id)).settings == wanted
     edited = await stores.campaigns.edit(campaign.id, {"day_plan": None, "lead_window": parse_window("08:00-20:00")})
     assert await stores.campaigns.get_campaign(campaign.id) == edited
     assert edited.settings == replace(wanted, day_plan=None, lead_window=parse_window("08:00-20:00"))
+    preview: dict[str, Any] = {
+        "dial_mode": DialMode.PREVIEW,
+        "preview_order": PreviewOrder.ACCEPT_FIRST,
+        "gate": Gate.FREE_AGENTS,
+        "machine_detection": MachineDetection.OFF,
+        "no_agent": NoAgent.QUEUE,
+    }
+    again = await stores.campaigns.edit(campaign.id, preview)
+    assert (await stores.campaigns.get_campaign(campaign.id)).settings == replace(edited.settings, **preview)
+    assert again.settings.offers_before_dialing
 
 
 async def test_a_campaign_without_rows_of_its_own_is_not_one_whose_schedule_is_empty(stores: Stores) -> None:
@@ -268,9 +304,12 @@ async def test_only_an_edit_of_a_rule_has_leads_judged_anew(stores: Stores) -> N
 
 async def test_a_running_campaign_cannot_be_set_against_its_profile(stores: Stores) -> None:
     dialed = await stores.a_dialed_campaign(caller_ids=[CallerId(number="+12025550199")])
+    legal = {"profile": "us", "customer_wait_sla_s": 2, "no_agent": NoAgent.MESSAGE_AT_SLA}
     with pytest.raises(InvalidCampaign, match="us-abandoned-call"):
-        await stores.campaigns.edit(dialed.campaign.id, {"profile": "us", "customer_wait_sla_s": 3})
-    edited = await stores.campaigns.edit(dialed.campaign.id, {"profile": "us", "customer_wait_sla_s": 2})
+        await stores.campaigns.edit(dialed.campaign.id, {**legal, "customer_wait_sla_s": 3})
+    with pytest.raises(InvalidCampaign, match="us-safe-harbour"):
+        await stores.campaigns.edit(dialed.campaign.id, {**legal, "no_agent": NoAgent.QUEUE})
+    edited = await stores.campaigns.edit(dialed.campaign.id, legal)
     assert edited.profile == "us"
 
 

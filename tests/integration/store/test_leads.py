@@ -319,6 +319,7 @@ async def test_with_the_policy_always_a_lead_is_renewed_from_any_state_but_in_fl
         dead_numbers=(),
         dials_at_reset=3,
         new_since=after.due_at,
+        skill="x",
     )
     assert (after.priority, after.skill, after.not_before, after.held_by) == (7, "x", None, None)
     assert after.due_at > before.due_at

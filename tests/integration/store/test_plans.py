@@ -69,7 +69,7 @@ async def test_a_claim_walks_the_indexes_of_both_lines_with_statistics_and_witho
     crowd: Pool, preparation: str
 ) -> None:
     await crowd.execute(preparation, timeout=60)
-    plan = await explain(crowd, "attempts", "claim_leads", 1, 3, False, 1, 1)
+    plan = await explain(crowd, "claims", "claim_leads", 1, 3, False, 1, 1)
     scans = [node for node in plan if node.get("Relation Name") == "leads"]
     assert [(scan["Node Type"], scan["Index Name"], scan["Actual Rows"]) for scan in scans] == [
         ("Index Scan", "leads_due", 3),
@@ -91,7 +91,7 @@ async def test_what_a_dial_has_to_know_is_found_by_index_even_if_the_tables_were
             before = await read_in_sequence(connection)
             rows = [
                 row
-                async for row in queries_of("attempts").claim_leads(
+                async for row in queries_of("claims").claim_leads(
                     connection,
                     campaign_id=dialed.campaign.id,
                     account_id=dialed.campaign.account_id,
@@ -127,6 +127,18 @@ async def test_leads_that_are_judged_anew_are_found_by_an_index_batch_by_batch(c
     assert sequential(plan) == set()
     (inner,) = [node for node in plan if node["Node Type"] == "Limit"]
     assert inner["Actual Rows"] == 1000
+
+
+async def test_the_cards_and_talks_of_a_lead_are_found_by_index(crowd: Pool) -> None:
+    await crowd.execute("ANALYZE", timeout=60)
+    for table, query, values in [
+        ("claims", "last_agents", (["+999000000001"], 1)),
+        ("claims", "lock_offered_lead", (1,)),
+        ("offers", "declined_by", (1,)),
+        ("dispositions", "last_talk", ("PJSIP/anna",)),
+        ("attempts", "open_attempts", ()),
+    ]:
+        assert sequential(await explain(crowd, table, query, *values)) == set(), query
 
 
 async def explain(pool: Pool, table: str, query: str, *values: object) -> list[dict[str, Any]]:

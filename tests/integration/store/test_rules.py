@@ -159,7 +159,7 @@ _PAST_CALL = """
 async def agrees_with_all_rows(stores: Stores, campaigns: Sequence[Dialed]) -> None:
     everything = await AllRows.read(stores)
     for lead in [row for row in everything.leads if row["campaign_id"] in {one.campaign.id for one in campaigns}]:
-        facts = await queries_of("attempts").facts_of_lead(stores.pool, lead_id=lead["id"])
+        facts = await queries_of("claims").facts_of_lead(stores.pool, lead_id=lead["id"])
         campaign = everything.campaigns[lead["campaign_id"]]
         known = [lead["number"], *lead["alternate_numbers"]]
         now = facts["opened_at"]

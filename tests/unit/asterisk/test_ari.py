@@ -262,7 +262,12 @@ async def test_only_our_application_is_subscribed_and_only_what_we_need_is_asked
         pass
     assert [request.query for request in pbx.of("events.eventWebsocket")] == [{"app": APP}]
     assert pbx.of("applications.filter")[0].body == {
-        "allowed": [{"type": "StasisStart"}, {"type": "ApplicationReplaced"}]
+        "allowed": [
+            {"type": "StasisStart"},
+            {"type": "ChannelDtmfReceived"},
+            {"type": "PlaybackFinished"},
+            {"type": "ApplicationReplaced"},
+        ]
     }
 
 

@@ -11,23 +11,31 @@ from dialerd.domain.calls import (
     AgentConnected,
     AgentRang,
     AgentRangOut,
+    AnsweredBy,
     CallEvent,
     ChannelMade,
     DialFailed,
     HuntEnded,
+    KeyPressed,
     LeadAnswered,
     LeadHeld,
     LeadLeft,
     LeadQueued,
     LeadRang,
+    MenuSoundEnded,
+    MessageBegun,
+    OptedOut,
     hunt_channel_id,
     hunt_queue_channel_id,
+    playback_id,
 )
 from tests.factories import ATTEMPT
 from tests.fakes.recorded import recorded
 
 NEAR, FAR = str(hunt_channel_id(ATTEMPT, 1)), str(hunt_queue_channel_id(ATTEMPT, 1))
 AGENT = "PJSIP/1010"
+OTHER = UUID("5b2c7a10-53c4-4d2c-8f5a-6a3f6f0c9b11")
+KEPT = UUID("0d9a3b52-6a3e-4c55-9d7d-2b7f5b0a7c11")
 
 
 def a_reader() -> EventReader:
@@ -212,6 +220,56 @@ def test_each_hunt_has_its_own_channels() -> None:
     assert read(reader, "Hangup", Uniqueid=str(hunt_channel_id(ATTEMPT, 2))) == HuntEnded(2)
 
 
+# --- the phone of one agent ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "event"), [("0", None), ("3", None), ("5", AgentRang(AGENT)), ("6", AgentConnected(AGENT, 2))]
+)
+def test_a_phone_that_is_rung_itself_tells_of_its_agent(state: str, event: CallEvent | None) -> None:
+    reader = a_reader()
+    reader.watch_hunt(ATTEMPT, 2, agent=AGENT)
+    assert read(reader, "Newstate", Uniqueid=str(hunt_channel_id(ATTEMPT, 2)), ChannelState=state) == event
+
+
+def test_the_end_of_that_phones_channel_ends_the_hunt() -> None:
+    reader = EventReader()
+    reader.watch_hunt(ATTEMPT, 1, agent=AGENT)
+    assert read(reader, "Hangup", Uniqueid=NEAR, Cause="17") == HuntEnded(1)
+
+
+def test_an_agent_who_has_stayed_is_the_first_hunt_of_the_next_call() -> None:
+    """Though the call that rang him is forgotten, be it before or after."""
+    reader = a_reader()
+    reader.watch_kept(OTHER, UUID(NEAR))
+    reader.forget(ATTEMPT)
+    assert reader.read_ami("Hangup", {"Uniqueid": NEAR}) == CallNews(OTHER, HuntEnded(1))
+    reader.watch_kept(OTHER, KEPT)
+    assert reader.read_ami("Hangup", {"Uniqueid": str(KEPT)}) == CallNews(OTHER, HuntEnded(1))
+
+
+# --- the dialplan's own words ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "event"),
+    [
+        ("DialerdMessage", MessageBegun()),
+        ("DialerdOptOut", OptedOut()),
+        ("DialerdAway", None),
+        ("DialerdHuntOver", None),
+        ("SomebodyElses", None),
+    ],
+)
+def test_what_the_dialplan_says_of_the_attempt(said: str, event: CallEvent | None) -> None:
+    assert read(a_reader(), "UserEvent", UserEvent=said, Attempt=str(ATTEMPT)) == event
+
+
+def test_what_the_dialplan_says_of_others_is_nothing_to_us() -> None:
+    assert read(a_reader(), "UserEvent", UserEvent="DialerdMessage", Attempt=str(OTHER)) is None
+    assert read(a_reader(), "UserEvent", UserEvent="DialerdMessage") is None
+
+
 # --- the Stasis application ------------------------------------------------------------------------------------------
 
 
@@ -223,6 +281,50 @@ def test_a_lead_who_enters_the_application_is_held() -> None:
     reader = a_reader()
     assert reader.read_ari(a_stasis_start(ATTEMPT, "lead", str(ATTEMPT))) == CallNews(ATTEMPT, LeadHeld())
     assert reader.channel_name(ATTEMPT) == "PJSIP/carrier-01"
+
+
+@pytest.mark.parametrize(
+    ("status", "answered_by"),
+    [
+        ("HUMAN", AnsweredBy.HUMAN),
+        ("MACHINE", AnsweredBy.MACHINE),
+        ("NOTSURE", AnsweredBy.NOT_SURE),
+        ("HANGUP", None),
+        ("", None),
+    ],
+)
+def test_what_has_answered_comes_with_the_lead(status: str, answered_by: AnsweredBy | None) -> None:
+    event = a_stasis_start(ATTEMPT, "lead", str(ATTEMPT), status)
+    assert a_reader().read_ari(event) == CallNews(ATTEMPT, LeadHeld(answered_by))
+
+
+def a_key(channel: object, digit: str = "9") -> dict[str, Any]:
+    return {"type": "ChannelDtmfReceived", "digit": digit, "duration_ms": 100, "channel": {"id": str(channel)}}
+
+
+def test_a_key_of_the_lead_is_told_and_one_of_an_agent_is_not() -> None:
+    assert a_reader().read_ari(a_key(ATTEMPT, "#")) == CallNews(ATTEMPT, KeyPressed("#"))
+    assert a_reader().read_ari(a_key(NEAR)) is None
+    assert a_reader().read_ari(a_key(OTHER)) is None
+
+
+def a_sound_over(what: str, state: str = "done") -> dict[str, Any]:
+    return {"type": "PlaybackFinished", "playback": {"id": str(playback_id(ATTEMPT, what)), "state": state}}
+
+
+@pytest.mark.parametrize("state", ["done", "failed"])
+def test_the_end_of_a_menus_sound_is_told_once_though_it_could_not_be_played(state: str) -> None:
+    reader = a_reader()
+    reader.watch_menu_sound(ATTEMPT, 2)
+    assert reader.read_ari(a_sound_over("menu-2", state)) == CallNews(ATTEMPT, MenuSoundEnded(2))
+    assert reader.read_ari(a_sound_over("menu-2", state)) is None
+
+
+def test_the_end_of_other_sounds_is_no_news() -> None:
+    reader = a_reader()
+    reader.watch_menu_sound(ATTEMPT, 2)
+    for what in ("menu-1", "greeting", "announcement-1"):
+        assert reader.read_ari(a_sound_over(what)) is None
 
 
 def test_a_hunt_that_enters_the_application_has_an_agent_on_it() -> None:
@@ -247,14 +349,15 @@ def test_other_channels_and_other_events_say_nothing(event: dict[str, Any]) -> N
 
 
 def test_a_call_that_is_over_is_forgotten_with_all_its_hunts() -> None:
-    other = UUID("5b2c7a10-53c4-4d2c-8f5a-6a3f6f0c9b11")
     reader = a_reader()
     reader.watch_hunt(ATTEMPT, 2)
-    reader.watch_lead(other)
+    reader.watch_lead(OTHER)
+    reader.watch_menu_sound(ATTEMPT, 1)
     reader.forget(ATTEMPT)
     for channel in (ATTEMPT, NEAR, FAR, hunt_channel_id(ATTEMPT, 2)):
         assert read(reader, "Hangup", Uniqueid=str(channel)) is None
-    assert reader.read_ami("Hangup", {"Uniqueid": str(other)}) == CallNews(other, LeadLeft())
+    assert reader.read_ari(a_sound_over("menu-1")) is None
+    assert reader.read_ami("Hangup", {"Uniqueid": str(OTHER)}) == CallNews(OTHER, LeadLeft())
 
 
 def test_an_event_without_a_channel_says_nothing() -> None:

@@ -45,11 +45,17 @@ def test_every_rule_is_shown_with_what_it_binds_and_its_source() -> None:
         "3 calls to a number in 24 hours, 7 calls to a number in 7 days",
         "a caller ID is shown",
         "unknown_zone = block",
+        "abandoned <= 3% of answered in each 30 days from the first start; an agent within 2 seconds",
+        "no_agent = message_at_sla",
         "47 CFR 64.1200(c)(1)",
         "Not legal advice",
     ):
         assert text in told
-    assert "none for 72 hours after an abandoned one" in run("show", "uk").stdout
+    uk = run("show", "uk").stdout
+    assert "none for 72 hours after an abandoned one" in uk
+    assert "abandoned <= 3% of answered on each day; an agent within 2 seconds" in uk
+    assert "Ofcom withdrew this safe level in 2017" in uk
+    assert "abandoned <= 5% of answered in each month; an agent within 2 seconds" in run("show", "ca").stdout
 
 
 def test_as_json_every_rule_is_there_with_its_dates() -> None:

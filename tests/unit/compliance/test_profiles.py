@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 
 from dialerd.compliance import profiles
+from dialerd.domain.abandonment import AbandonmentRule, Period
 from dialerd.domain.accounts import AccountRules, UnknownZone
 from dialerd.domain.caller_id import CallerId
+from dialerd.domain.campaigns import CampaignSettings
 from dialerd.domain.compliance import (
     Caps,
+    Demand,
     Hours,
     HoursRule,
     Place,
@@ -71,6 +74,13 @@ def an_account(changes: Mapping[str, Any]) -> AccountRules:
     return replace(AccountRules(), **{**changes, **read})
 
 
+def chosen(changes: Mapping[str, Any]) -> CampaignSettings:
+    """Words of a file as the settings have them."""
+    plain = settings()
+    words = {name: type(getattr(plain, name))(word) for name, word in changes.items() if isinstance(word, str)}
+    return settings(**{**changes, **words})
+
+
 @pytest.mark.parametrize(("profile_id", "rule_id", "case"), [case for case in cases() if "at" in case.values[2]])
 def test_hours_hold_at_their_edges_in_every_candidate_zone(
     profile_id: str, rule_id: str, case: Mapping[str, Any]
@@ -91,7 +101,7 @@ def test_a_setting_that_a_rule_forbids_is_told_with_the_rule(
     account = an_account(case.get("account", {}))
     told = [
         sentence
-        for sentence in contradictions(profile, settings(**case.get("settings", {})), account)
+        for sentence in contradictions(profile, chosen(case.get("settings", {})), account)
         if f"(rule {rule_id} of compliance profile {profile_id}; " in sentence
     ]
     assert len(told) == (0 if case["may"] else 1)
@@ -158,6 +168,21 @@ def test_hours_are_those_at_which_people_are_awake(hours: HoursRule) -> None:
     days = Counter(day for row in hours.rows for day in row.weekdays)
     assert not days or max(days.values()) == 1
     assert list(hours.closed_on) == sorted(set(hours.closed_on))
+
+
+def test_the_caps_of_abandonment_are_those_of_the_rules_with_their_periods() -> None:
+    two_seconds = timedelta(seconds=2)
+    assert {profile_id: profile.abandonment for profile_id, profile in SHIPPED.items()} == {
+        "none": None,
+        "us": AbandonmentRule(cap=0.03, limit=two_seconds, period=Period.BLOCK_30_DAYS),
+        "uk": AbandonmentRule(cap=0.03, limit=two_seconds, period=Period.DAY),
+        "ca": AbandonmentRule(cap=0.05, limit=two_seconds, period=Period.MONTH),
+    }
+
+
+def test_where_a_profile_caps_abandonment_who_is_abandoned_hears_a_message() -> None:
+    for profile in SHIPPED.values():
+        assert profile.demands(Demand.SAFE_HARBOUR) is (profile.abandonment is not None)
 
 
 def test_a_state_never_opens_what_federal_law_has_closed() -> None:
@@ -285,13 +310,16 @@ max_calls_24h = 2
     assert [(row.start, row.end) for row in florida.rows] == [(time(10), time(18))]
     assert caps(own) == Caps(max_calls_24h=2, max_calls_7d=7)
     assert [hours.rule for hours in hours_for(own, Place(region="CA"))] == ["ca-hours"]
+    assert own.abandonment == SHIPPED["us"].abandonment  # the stricter of the two
 
 
 def test_the_example_of_the_documentation_works_as_it_stands(tmp_path: Path) -> None:
     text = (Path(__file__).parents[3] / "docs" / "compliance.md").read_text(encoding="utf-8")
     example = text.partition("```toml\n")[2].partition("```")[0]
     ours = profiles(a_file(tmp_path, example))["ours"]
-    assert {rule.id for rule in ours.rules} >= {"us-fl-hours", "ca-hours", "ours-calls", "ours-ring", "ours-number"}
+    own_rules = {"ours-calls", "ours-ring", "ours-number", "ours-abandonment"}
+    assert {rule.id for rule in ours.rules} >= {"us-fl-hours", "ca-hours", *own_rules}
+    assert ours.abandonment == AbandonmentRule(cap=0.02, limit=timedelta(seconds=1.5), period=Period.DAY)
 
 
 def test_everything_that_is_wrong_with_a_file_is_told_at_once_with_its_place(tmp_path: Path) -> None:
@@ -370,6 +398,12 @@ def test_what_the_parts_of_a_file_say_together_has_to_make_sense(text: str, why:
         ('kind = "setting"\nsetting = "ring_timeout_s"', "own: say at_least or at_most"),
         ('kind = "setting"\nsetting = "ring_timeout_s"\nat_least = 9\nat_most = 8', "own: at_least is above at_most"),
         ('kind = "demand"\ndemand = "consent"', "own.demand: "),
+        ('kind = "abandonment"\ncap = 0.03\nperiod = "day"', "own.limit_s: Field required"),
+        ('kind = "abandonment"\ncap = 3\nlimit_s = 2\nperiod = "day"', "own.cap: should be less than or equal to 1"),
+        ('kind = "abandonment"\ncap = 0\nlimit_s = 2\nperiod = "day"', "own.cap: should be greater than 0"),
+        ('kind = "abandonment"\ncap = nan\nlimit_s = 2\nperiod = "day"', "own.cap: "),
+        ('kind = "abandonment"\ncap = 0.03\nlimit_s = inf\nperiod = "day"', "own.limit_s: "),
+        ('kind = "abandonment"\ncap = 0.03\nlimit_s = 2\nperiod = "week"', "own.period: should be 'day'"),
     ],
 )
 def test_a_rule_that_cannot_hold_or_binds_nothing_is_refused(rule: str, why: str, tmp_path: Path) -> None:

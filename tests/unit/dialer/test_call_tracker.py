@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from dialerd.dialer.call_tracker import HANG_UP_AGAIN_S, HOLD_LIMIT_RETRY_S, STORE_RETRY_S
+from dialerd.dialer.call_record import STORE_RETRY_S
+from dialerd.dialer.call_service import HANG_UP_AGAIN_S, HOLD_LIMIT_RETRY_S
 from dialerd.domain.activity import AgentRinging, CallConnected, CallEnded, CallPlaced
 from dialerd.domain.calls import (
     AgentAnswered,
@@ -24,6 +25,7 @@ from dialerd.domain.calls import (
     LeadRang,
     LegsJoined,
     StopRequested,
+    Wanted,
 )
 from dialerd.domain.outcomes import Outcome
 from dialerd.errors import AsteriskUnavailable, CallNotPlaced, DialerdError
@@ -89,10 +91,10 @@ async def test_what_a_call_counts_for_at_each_step() -> None:
                 await node.tell(event)
             counts.append((node.tracker.promised(), node.tracker.in_flight(1)))
         assert counts == [
-            ({"sales": 1}, 1),  # dialing
-            ({"sales": 1}, 1),  # ringing
-            ({"sales": 1}, 1),  # answered
-            ({"sales": 1}, 1),  # held, an agent is sought
+            ({Wanted("sales"): 1}, 1),  # dialing
+            ({Wanted("sales"): 1}, 1),  # ringing
+            ({Wanted("sales"): 1}, 1),  # answered
+            ({Wanted("sales"): 1}, 1),  # held, an agent is sought
             ({}, 1),  # an agent's phone rings: from now on that phone speaks for itself
             ({}, 1),  # they talk
             ({}, 0),  # the lead has left
@@ -104,15 +106,15 @@ async def test_an_agent_is_promised_again_while_the_next_one_is_sought() -> None
     async with a_node() as node:
         await place(node)
         await node.tell(*ANSWERED, AgentRang(ANNA), AgentRangOut(ANNA))
-        assert node.tracker.promised() == {"sales": 1}
+        assert node.tracker.promised() == {Wanted("sales"): 1}
         await node.tell(AgentRang(BEN))
         assert node.tracker.promised() == {}
 
 
 async def test_an_agent_is_promised_to_a_call_that_is_just_being_written_down() -> None:
     async with a_node() as node:
-        with node.tracker.reserved("sales") as reservation:
-            assert node.tracker.promised() == {"sales": 1}
+        with node.tracker.reserved(Wanted("sales")) as reservation:
+            assert node.tracker.promised() == {Wanted("sales"): 1}
             reservation.attempt = ATTEMPT
             assert node.tracker.is_being_placed(ATTEMPT)
         assert node.tracker.promised() == {}
@@ -123,7 +125,7 @@ async def test_calls_count_for_their_own_campaign_and_queue() -> None:
     async with a_node() as node:
         await place(node)
         await place(node, id=OTHER, campaign_id=2, queue="support")
-        assert node.tracker.promised() == {"sales": 1, "support": 1}
+        assert node.tracker.promised() == {Wanted("sales"): 1, Wanted("support"): 1}
         assert [node.tracker.in_flight(campaign) for campaign in (1, 2, 3)] == [1, 1, 0]
 
 
@@ -243,7 +245,7 @@ async def test_a_reminder_does_not_outlive_its_call() -> None:
         await node.tell(*ANSWERED, LeadLeft(), HuntEnded(1))
         await pass_time(10)
         node.tracker.adopt(a_ringing_call())
-        await node.tell(LeadAnswered(), HuntFound(1))
+        await node.tell(LeadAnswered(), HuntFound(1), LeadHeld())
         await forget_what_was_done(node)
         await pass_time(15)
         assert node.journal == []
@@ -273,11 +275,11 @@ async def test_an_agent_who_cannot_be_joined_is_let_go_and_the_lead_waits_in_the
         await place(node)
         node.telephony.failures["join"] = [DialerdError("no bridge")]
         await node.tell(*TALKING)
-        assert node.journal[-1] == "hang up hunt 1"
+        assert node.journal[-2:] == ["move to queue", "hang up hunt 1"]
         assert node.call().state is AttemptState.ANSWERED
-        await node.tell(HuntEnded(1))
-        assert node.journal[-1] == "move to queue"
         assert "lift hold limit" not in node.journal
+        await node.tell(HuntEnded(1), LeadQueued(), LeadLeft())
+        assert not node.tracker.is_tracked(ATTEMPT)
 
 
 async def test_the_hold_limit_is_lifted_however_often_that_has_to_be_tried() -> None:

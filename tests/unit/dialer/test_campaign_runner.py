@@ -13,23 +13,23 @@ from dialerd.dialer.campaign_runner import (
     COUNT_HELD_S,
     LOOK_AGAIN_S,
     MOST_AT_ONCE,
-    NOTE_AFTER_S,
     PREPARE_S,
     SOON_S,
     CampaignRunner,
 )
+from dialerd.dialer.hold_notes import NOTE_AFTER_S
 from dialerd.domain.accounts import AccountRules
 from dialerd.domain.activity import CampaignHeld, LeadPassedOver, LeadsHeld
 from dialerd.domain.attempts import WaitingLeads
 from dialerd.domain.calls import AgentRang, LeadAnswered, LeadLeft, LeadRang
 from dialerd.domain.campaigns import Campaign, CampaignStatus
 from dialerd.domain.eligibility import Rule, Verdict
-from dialerd.domain.pacing import HOLD_SENTENCES, JITTER_S, HoldReason
+from dialerd.domain.pacing import HOLD_SENTENCES, JITTER_S, HoldReason, verdicts
 from dialerd.domain.queues import DeviceState, QueueSnapshot, unknown_queue
 from dialerd.domain.schedule import parse_row
 from dialerd.domain.trunk_breaker import FIRST_PAUSE_S, LEAST_FAILURES
 from dialerd.errors import CallNotPlaced, StoreUnavailable
-from tests.factories import ANNA, BEN, NOON, a_campaign, a_queue, an_agent, later, settings
+from tests.factories import ANNA, BEN, NOON, a_campaign, a_queue, a_situation, an_agent, later, settings
 from tests.fakes.clock import pass_time, settle, virtual_loop
 from tests.fakes.node import LEASE_S, NODE, FakeNode, a_node
 from tests.fakes.store import HoldNote, on_dnc_list, out_of_attempts
@@ -454,13 +454,22 @@ async def test_with_the_time_until_which_it_holds_where_time_alone_ends_it() -> 
         assert abs((note.until - later(600)).total_seconds()) < 0.001
 
 
+async def test_a_bell_that_never_stops_ringing_keeps_no_lead_from_coming_due() -> None:
+    async with dialing(campaign(), leads=0) as node:
+        node.attempts.waiting[1] = [(later(1), 1)]
+        for _ in range(100):
+            node.runners[0].decide_anew()
+            await pass_time(0.02)
+        assert len(node.telephony.dialed) == 1
+
+
 async def test_a_note_carries_what_every_rule_says() -> None:
     async with dialing(campaign(), queue=staffed(0, callers_waiting=2)) as node:
         await pass_time(2)
         (note,) = node.campaigns.notes
         refusing = [(said.reason, said.fact) for said in note.verdicts if not said.allows]
         assert refusing == [(HoldReason.CALLER_WAITING, {"callers": 2}), (HoldReason.NO_FREE_AGENT, None)]
-        assert len(note.verdicts) == 10
+        assert len(note.verdicts) == len(list(verdicts(a_situation())))
 
 
 async def test_a_note_whose_time_is_over_is_told_anew() -> None:

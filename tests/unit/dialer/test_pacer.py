@@ -1,5 +1,6 @@
 """Law L5 for the limiters together: the campaign's and the node's."""
 
+import asyncio
 from itertools import pairwise
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from dialerd.dialer.pacer import Pacer
 from dialerd.domain.pacing import JITTER_S
+from tests.fakes.clock import virtual_clock, virtual_loop
 
 
 def a_pacer(*, node: float = 100.0, campaigns: tuple[float, ...] = (1.0,)) -> Pacer:
@@ -60,6 +62,25 @@ def test_a_campaign_that_starts_again_begins_without_a_burst() -> None:
     pacer.forget(1)
     pacer.set_rate(1, 1.0, now=100.0)
     assert pacer.wait(1, now=100.0) == pytest.approx(1.0)
+
+
+async def test_whoever_waits_for_a_slot_gets_one_of_its_own() -> None:
+    pacer, clock, started = a_pacer(node=2.0, campaigns=(100.0, 100.0)), virtual_clock(), []
+
+    async def start(campaign: int) -> None:
+        await pacer.slot(campaign, clock)
+        started.append(virtual_loop().time())
+
+    await asyncio.gather(*(start(campaign) for campaign in (1, 2, 1, 2)))
+    assert started == pytest.approx([0.5, 1.0, 1.5, 2.0], abs=JITTER_S)
+
+
+def test_a_campaign_that_was_forgotten_while_an_agent_waits_still_keeps_the_pace_of_the_node() -> None:
+    pacer = a_pacer(node=1.0)
+    pacer.forget(1)
+    assert pacer.spend(1, now=0.5) == pytest.approx(0.5)
+    assert pacer.spend(1, now=1.0) == 0
+    assert pacer.spend(1, now=1.0) == pytest.approx(1.0, abs=JITTER_S)
 
 
 @given(st.lists(st.tuples(st.integers(1, 2), st.floats(0, 3)), max_size=60))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +15,10 @@ from dialerd.domain.calls import (
     AgentRang,
     AttemptState,
     Call,
+    CallEvent,
+    CallFlow,
+    CardAccepted,
+    ChannelMade,
     DialFailed,
     DialRefused,
     HuntEnded,
@@ -22,16 +27,23 @@ from dialerd.domain.calls import (
     LeadLeft,
     LeadRang,
     LiveChannel,
+    OptedOut,
+    Wanted,
 )
+from dialerd.domain.menus import START, MenuNode, VoiceMenu
 from dialerd.domain.outcomes import Outcome
 from dialerd.errors import AsteriskUnavailable
 from tests.factories import (
     ANNA,
     ATTEMPT,
+    BEN,
+    NOON,
     a_call,
     a_connected_call,
+    a_queue,
     a_queued_call,
     a_ringing_call,
+    an_agent,
     an_answered_call,
 )
 from tests.fakes.clock import pass_time, settle
@@ -39,6 +51,7 @@ from tests.fakes.node import NODE, FakeNode, a_node
 from tests.fakes.telephony import a_hunt_channel, a_lead_channel
 
 EVERY_S = 30.0
+OTHER = UUID("5b2c7a10-53c4-4d2c-8f5a-6a3f6f0c9b11")
 
 
 @asynccontextmanager
@@ -78,7 +91,8 @@ async def lose_the_link_and_find(node: FakeNode, *channels: LiveChannel) -> None
 
 def done(node: FakeNode) -> list[str]:
     """What was asked of the PBX, without the questions."""
-    return [entry for entry in node.journal if entry != "live channels" and not entry.startswith("write")]
+    questions = ("live channels", "opt-outs")
+    return [entry for entry in node.journal if entry not in questions and not entry.startswith("write")]
 
 
 # --- after a restart: calls that live are taken up where they are ----------------------------------------------------
@@ -158,7 +172,7 @@ async def test_a_lead_who_found_an_agent_in_the_queue_is_connected(row: Call, ag
 async def test_a_lead_to_whom_the_dialplan_plays_a_message_is_left_to_it() -> None:
     row = a_ringing_call()
     async with restarted(row, a_lead_channel(row, application="BackGround")) as node:
-        assert (node.call().state, done(node)) == (AttemptState.ANSWERED, [])
+        assert (node.call().state, done(node)) == (AttemptState.MESSAGE, [])
 
 
 @pytest.mark.parametrize("channel", [a_lead_channel(a_call(), ringing=True, up=False), a_lead_channel(a_call())])
@@ -271,7 +285,7 @@ async def test_how_a_failed_dial_ended_cannot_be_proved_once_the_link_was_lost()
 
 async def test_a_call_that_waits_for_its_slot_is_not_gone() -> None:
     async with restarted(a_call()) as node:
-        with node.tracker.reserved("sales") as reservation:
+        with node.tracker.reserved(Wanted("sales")) as reservation:
             reservation.attempt = ATTEMPT
             await pass_time(2 * SETTLING_S)
             assert node.attempts.closed == []
@@ -367,6 +381,259 @@ async def test_while_the_link_stands_a_look_tells_no_call_anything() -> None:
         node.rescuer.link_restored()
         await settle()
         assert done(node) == ["hunt 1"]
+
+
+# --- every flow, taken up where it is ----------------------------------------------------------------------------------
+
+
+def an_agent_first_call(**changes: object) -> Call:
+    """As its row is read: the agent's phone was rung, or is about to be."""
+    return a_call(**{"flow": CallFlow.AGENT_FIRST, "state": AttemptState.PREPARING, "hunts": 1} | changes)
+
+
+def a_dialed_one(**changes: object) -> Call:
+    return an_agent_first_call(**{"state": AttemptState.RINGING, "ringing_at": NOON, "agent": ANNA} | changes)
+
+
+@asynccontextmanager
+async def taken_up(row: Call, *channels: LiveChannel) -> AsyncIterator[FakeNode]:
+    async with restarted(row, *channels) as node:
+        node.queues.put(a_queue(agents=(an_agent(interface=BEN),)))
+        await pass_time(0.5)
+        yield node
+
+
+async def test_an_agent_whose_phone_still_rings_is_waited_for_and_then_the_lead_is_dialed() -> None:
+    row = an_agent_first_call()
+    async with taken_up(row, a_hunt_channel(row)) as node:
+        assert (node.call().state, done(node)) == (AttemptState.PREPARING, [])
+        await node.tell(AgentAnswered(1))
+        assert done(node) == ["hold agent 1", "begin dialing", "dial"]
+
+
+async def test_but_not_without_end() -> None:
+    row = an_agent_first_call()
+    async with taken_up(row, a_hunt_channel(row)) as node:
+        await pass_time(row.agent_dial_timeout.total_seconds())
+        assert (node.telephony.dialed, [call.outcome for call in node.attempts.closed]) == ([], [Outcome.NOT_PLACED])
+        assert "hang up hunt 1" in done(node)
+
+
+@pytest.mark.parametrize("kept", [None, OTHER])
+async def test_an_agent_who_is_on_the_line_gets_the_lead(kept: UUID | None) -> None:
+    row = an_agent_first_call(kept_leg=kept)
+    async with taken_up(row, a_hunt_channel(row, answered=True)) as node:
+        assert done(node) == ["hold agent 1", "begin dialing", "dial"]
+        assert node.telephony.dialed == [ATTEMPT]
+
+
+async def test_a_lead_whose_agent_is_gone_before_it_was_dialed_is_not_dialed_and_nothing_is_spent() -> None:
+    async with taken_up(an_agent_first_call()) as node:
+        await pass_time(SETTLING_S + RETRY_S)
+        assert (node.telephony.dialed, [call.outcome for call in node.attempts.closed]) == ([], [Outcome.NOT_PLACED])
+
+
+async def test_a_lead_who_rings_while_the_agent_waits_meets_him() -> None:
+    row = a_dialed_one()
+    legs = a_lead_channel(row, ringing=True, up=False), a_hunt_channel(row, answered=True)
+    async with taken_up(row, *legs) as node:
+        await node.tell(LeadAnswered(), LeadHeld())
+        assert (done(node)[-2:], node.telephony.dialed) == (["join 1", "lift hold limit"], [])
+
+
+@pytest.mark.parametrize("answered", [True, False])
+async def test_an_agent_who_waits_for_a_lead_who_is_gone_is_let_go(answered: bool) -> None:
+    row = a_dialed_one()
+    async with taken_up(row, a_hunt_channel(row, answered=answered)) as node:
+        await pass_time(SETTLING_S + RETRY_S)
+        assert [call.outcome for call in node.attempts.closed] == [Outcome.UNKNOWN]
+        assert "hang up hunt 1" in done(node)
+
+
+async def test_a_lead_who_rings_without_an_agent_gets_one_before_the_answer() -> None:
+    row = a_dialed_one()
+    async with taken_up(row, a_lead_channel(row, ringing=True, up=False)) as node:
+        assert done(node) == ["hunt 2"]
+        await node.tell(AgentAnswered(2), LeadAnswered(), LeadHeld())
+        assert done(node)[-3:] == ["hold agent 2", "join 2", "lift hold limit"]
+
+
+async def test_an_agent_who_is_just_being_rung_in_place_of_another_is_waited_for() -> None:
+    row = a_dialed_one()
+    legs = a_lead_channel(row, ringing=True, up=False), a_hunt_channel(row, 2)
+    async with taken_up(row, *legs) as node:
+        assert done(node) == []
+        await node.tell(AgentAnswered(2), LeadAnswered(), LeadHeld())
+        assert done(node)[-2:] == ["join 2", "lift hold limit"]
+
+
+@pytest.mark.parametrize(("answered", "then"), [(True, "join 1"), (False, "hunt 2")])
+async def test_a_lead_who_answered_while_no_daemon_was_there_is_served(answered: bool, then: str) -> None:
+    row = a_dialed_one()
+    legs = [a_lead_channel(row), *([a_hunt_channel(row, answered=True)] if answered else [])]
+    async with taken_up(row, *legs) as node:
+        assert then in done(node)
+
+
+async def test_a_lead_is_never_dialed_twice_though_the_row_has_not_heard_of_the_first_time() -> None:
+    row = an_agent_first_call()
+    legs = a_lead_channel(row, ringing=True, up=False), a_hunt_channel(row, answered=True)
+    async with taken_up(row, *legs) as node:
+        await pass_time(10)
+        assert node.telephony.dialed == []
+        assert node.tracker.is_tracked(ATTEMPT)
+
+
+async def test_a_card_that_lies_before_an_agent_stays_there() -> None:
+    row = a_ringing_call(flow=CallFlow.PREVIEW, offers=1, offered_to=BEN)
+    async with taken_up(row, a_lead_channel(row)) as node:
+        assert (done(node), node.offers.rows) == ([], {})
+        await node.tell(CardAccepted(BEN))
+        assert done(node)[-1] == f"hunt 1 {BEN}"
+
+
+async def test_one_that_lies_before_nobody_is_laid_before_the_next() -> None:
+    row = a_ringing_call(flow=CallFlow.PREVIEW, offers=2, declined=frozenset({ANNA}))
+    async with taken_up(row, a_lead_channel(row, ringing=True, up=False)) as node:
+        await pass_time(2)
+        assert [(offer.agent, offer.ordinal) for offer in node.offers.rows.values()] == [(BEN, 2)]
+
+
+async def test_a_lead_whose_card_was_accepted_gets_that_agent() -> None:
+    row = a_ringing_call(flow=CallFlow.PREVIEW, offers=1, accepted=True, wanted_agent=BEN)
+    async with taken_up(row, a_lead_channel(row)) as node:
+        assert (done(node), node.offers.rows) == ([f"hunt 1 {BEN}"], {})
+
+
+async def test_nobody_accepts_and_the_lead_still_is_not_held_without_end() -> None:
+    row = a_ringing_call(flow=CallFlow.PREVIEW, offers=1, offered_to=BEN)
+    async with taken_up(row, a_lead_channel(row)) as node:
+        await pass_time(row.agent_dial_timeout.total_seconds())
+        assert sorted(done(node)) == ["move to queue", "withdraw 1"]
+
+
+async def test_a_lead_in_the_voice_menu_goes_on_where_he_was() -> None:
+    nodes = {START: MenuNode(prompt="hello", choices={}), "more": MenuNode(prompt="tell-me-more", choices={})}
+    row = an_answered_call(
+        flow=CallFlow.MENU,
+        state=AttemptState.MENU,
+        menu=VoiceMenu(name="m", nodes=nodes),
+        menu_node="more",
+        menu_result="curious",
+    )
+    async with taken_up(row, a_lead_channel(row)) as node:
+        assert done(node)[-1] == "play in menu 1 tell-me-more"
+        await node.tell(LeadLeft())
+        assert [call.outcome for call in node.attempts.closed] == [Outcome.MENU_CHOICE]
+
+
+async def test_what_was_pressed_in_a_menu_is_known_though_the_call_is_gone() -> None:
+    row = an_answered_call(flow=CallFlow.MENU, state=AttemptState.MENU, menu_result="confirmed")
+    async with restarted(row) as node:
+        await pass_time(SETTLING_S + 2 * RETRY_S)
+        assert [call.outcome for call in node.attempts.closed] == [Outcome.MENU_CHOICE]
+
+
+@pytest.mark.parametrize("row", [a_ringing_call(), an_answered_call(), a_queued_call(), a_call(flow=CallFlow.MENU)])
+async def test_a_lead_who_hears_the_message_is_left_to_it_and_may_opt_out(row: Call) -> None:
+    async with restarted(row, a_lead_channel(row, application="Playback")) as node:
+        assert node.call().state is AttemptState.MESSAGE
+        await node.tell(OptedOut(), LeadLeft())
+        assert [call.outcome for call in node.attempts.closed] == [Outcome.OPTED_OUT]
+
+
+@pytest.mark.parametrize(
+    "row", [a_connected_call(hunts=0, hunting=False), a_ringing_call(), an_agent_first_call(), a_dialed_one()]
+)
+async def test_a_lead_who_is_in_the_queue_whatever_the_row_says_is_left_there(row: Call) -> None:
+    async with taken_up(row, a_lead_channel(row, application="Queue"), a_hunt_channel(row, answered=True)) as node:
+        assert node.telephony.dialed == []
+        assert "move to queue" not in done(node)
+        assert "join 1" not in done(node)
+
+
+async def test_keys_that_were_pressed_in_the_dialplan_are_found_once() -> None:
+    async with a_node() as node:
+        node.telephony.opted_out = {ATTEMPT: NOON, OTHER: NOON}
+        node.attempts.not_ours = {OTHER}
+        rescue = node.tasks.create_task(node.rescuer.run())
+        await pass_time(2 * EVERY_S)
+        assert node.attempts.opted_out == {ATTEMPT: NOON}
+        rescue.cancel()
+
+
+# --- an agent-first call during a gap --------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def with_an_agent_on_the_line(*events: CallEvent, pace: float = 100.0) -> AsyncIterator[FakeNode]:
+    """A daemon that has compared all, and follows one agent-first call."""
+    async with a_node(node_calls_per_second=pace) as node:
+        node.queues.put(a_queue(agents=(an_agent(interface=BEN),)))
+        rescue = node.tasks.create_task(node.rescuer.run())
+        await settle()
+        node.tracker.place(an_agent_first_call(hunts=0), decision_s=0)
+        node.attempts.open = [OpenCall(call=an_agent_first_call(), node=NODE)]
+        await node.tell(*events)
+        node.journal.clear()
+        yield node
+        rescue.cancel()
+
+
+ON_THE_LINE: tuple[CallEvent, ...] = (AgentRang(ANNA), AgentAnswered(1))
+
+
+async def test_an_agent_who_left_during_the_gap_before_the_lead_was_dialed_takes_the_call_with_him() -> None:
+    async with with_an_agent_on_the_line(*ON_THE_LINE, pace=0.05) as node:
+        await lose_the_link_and_find(node)
+        await pass_time(60)
+        assert (node.telephony.dialed, [call.outcome for call in node.attempts.closed]) == ([], [Outcome.NOT_PLACED])
+
+
+async def test_an_agent_who_waited_through_the_gap_gets_the_lead() -> None:
+    async with with_an_agent_on_the_line(*ON_THE_LINE, pace=0.05) as node:
+        await lose_the_link_and_find(node, a_hunt_channel(a_call(), answered=True))
+        await pass_time(60)
+        assert node.telephony.dialed == [ATTEMPT]
+
+
+async def test_an_agent_who_answered_during_the_gap_gets_the_lead() -> None:
+    async with with_an_agent_on_the_line(AgentRang(ANNA)) as node:
+        await lose_the_link_and_find(node, a_hunt_channel(a_call(), answered=True))
+        await pass_time(1)
+        assert node.telephony.dialed == [ATTEMPT]
+
+
+async def test_a_phone_that_is_so_newly_rung_that_it_has_no_channel_is_not_taken_for_gone() -> None:
+    async with with_an_agent_on_the_line() as node:
+        await lose_the_link_and_find(node)
+        await pass_time(EVERY_S / 3)
+        assert node.call().hunting
+        await node.tell(*ON_THE_LINE)
+        assert node.telephony.dialed == [ATTEMPT]
+
+
+@pytest.mark.parametrize("ringing", [True, False])
+async def test_a_lead_whose_agent_left_during_the_gap_gets_another(ringing: bool) -> None:
+    async with with_an_agent_on_the_line(*ON_THE_LINE, ChannelMade(), LeadRang()) as node:
+        await lose_the_link_and_find(node, a_lead_channel(a_call(), ringing=ringing, up=not ringing))
+        assert done(node) == ["hunt 2"]
+
+
+async def test_a_lead_who_answered_during_the_gap_meets_the_agent_who_waits() -> None:
+    async with with_an_agent_on_the_line(*ON_THE_LINE, ChannelMade(), LeadRang()) as node:
+        await lose_the_link_and_find(node, a_lead_channel(a_call()), a_hunt_channel(a_call(), answered=True))
+        assert done(node) == ["join 1", "lift hold limit"]
+
+
+async def test_an_agent_who_left_during_the_gap_before_he_was_joined_leaves_nobody_in_silence() -> None:
+    async with in_the_middle_of_a_call() as node:
+        node.telephony.answers["join"] = asyncio.Event()
+        await node.tell(LeadAnswered(), LeadHeld(), AgentAnswered(1))
+        await lose_the_link_and_find(node, a_lead_channel(a_call()))
+        node.telephony.answers["join"].set()
+        await settle()
+        assert done(node)[-1] == "move to queue"
 
 
 # --- readiness -------------------------------------------------------------------------------------------------------

@@ -1,20 +1,27 @@
 """Which campaigns a node runs, and what becomes of them when their rows change."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from dialerd.dialer.supervisor import LOOK_S
 from dialerd.domain.activity import CampaignClosed
-from dialerd.domain.calls import LeadAnswered, LeadLeft, LeadRang
-from dialerd.domain.campaigns import Campaign, CampaignStatus
+from dialerd.domain.calls import AgentAnswered, AgentRang, DialMode, KeptAgent, LeadAnswered, LeadLeft, LeadRang
+from dialerd.domain.campaigns import Campaign, CampaignStatus, PreviewOrder
+from dialerd.domain.offers import Offer, OfferState
+from dialerd.domain.outcomes import Outcome
+from dialerd.errors import AsteriskUnavailable
 from tests.factories import a_campaign, a_queue, an_agent, later, settings
 from tests.fakes.clock import pass_time, settle
 from tests.fakes.node import FakeNode, a_node
+
+OTHER = UUID("5b2c7a10-53c4-4d2c-8f5a-6a3f6f0c9b11")
 
 
 def campaign(id: int = 1, status: CampaignStatus = CampaignStatus.RUNNING, **changes: Any) -> Campaign:
@@ -146,14 +153,18 @@ async def test_pause_and_cancel_let_the_calls_in_flight_be(status: CampaignStatu
         assert "hang up lead" not in node.journal
 
 
-async def test_a_call_that_was_just_being_opened_when_its_campaign_was_stopped_is_ended_too() -> None:
+@pytest.mark.parametrize("status", [CampaignStatus.STOPPED, CampaignStatus.PAUSED, CampaignStatus.CANCELLED])
+async def test_a_call_that_was_just_being_opened_when_its_campaign_ceased_to_run_is_not_dialed(
+    status: CampaignStatus,
+) -> None:
     async with supervised(campaign(concurrency=1)) as node:
         node.attempts.trouble.takes = 0.5
         await pass_time(1.7)
         assert (len(node.attempts.looks), node.attempts.opened, node.telephony.dialed) == (0, [], [])
-        await set_status(node, CampaignStatus.STOPPED)
+        await set_status(node, status)
         await pass_time(2 * LOOK_S)
-        assert (len(node.telephony.dialed), node.journal) == (1, ["dial", "hang up lead"])
+        assert (len(node.attempts.opened), node.telephony.dialed) == (1, [])
+        assert [call.outcome for call in node.attempts.closed] == [Outcome.NOT_PLACED]
 
 
 async def test_a_campaign_that_is_paused_and_resumed_goes_on_without_a_burst() -> None:
@@ -226,3 +237,91 @@ async def test_a_completed_campaign_is_let_go() -> None:
         await pass_time(5)
         assert node.said(CampaignClosed) == [CampaignClosed(campaign_id=1)]
         assert node.queues.watched == []
+
+
+# --- agents who are there before the call ------------------------------------------------------------------------------
+
+CARDS_FIRST: dict[str, Any] = {"dial_mode": DialMode.PREVIEW, "preview_order": PreviewOrder.ACCEPT_FIRST}
+
+
+def an_offer(**changes: Any) -> Offer:
+    plain = Offer(
+        id=1,
+        campaign_id=1,
+        lead_id=7,
+        attempt_id=None,
+        ordinal=1,
+        agent="PJSIP/1",
+        queue="sales",
+        state=OfferState.ACCEPTED,
+        expires_at=later(60),
+    )
+    return replace(plain, **changes)
+
+
+def a_kept_agent(campaign_id: int = 1) -> KeptAgent:
+    return KeptAgent(campaign_id=campaign_id, leg=OTHER, queue="sales", agent="PJSIP/1")
+
+
+async def test_an_accepted_card_is_dialed_by_its_campaign() -> None:
+    async with supervised(campaign(1), campaign(2, **CARDS_FIRST)) as node:
+        node.campaigns.undialed = {2}
+        await pass_time(1)
+        node.supervisor.accept(an_offer(campaign_id=2))
+        await pass_time(0.2)
+        assert [call.lead_id for call in node.attempts.opened if call.campaign_id == 2] == [7]
+
+
+async def test_of_a_card_whose_campaign_is_dialed_no_more_nothing_follows_and_its_agent_is_free() -> None:
+    async with supervised(campaign(1, CampaignStatus.PAUSED)) as node:
+        await pass_time(1)
+        offer = node.cards.laid(an_offer())
+        node.supervisor.accept(offer)
+        await pass_time(1)
+        assert (node.attempts.opened, node.cards.promised()) == ([], {})
+
+
+async def test_an_agent_who_is_kept_for_a_campaign_that_is_dialed_no_more_is_let_go() -> None:
+    async with supervised(campaign(1, CampaignStatus.STOPPED)) as node:
+        await pass_time(1)
+        node.telephony.failures["hang up leg"] = [AsteriskUnavailable()]
+        for _ in range(2):
+            node.supervisor.keep(a_kept_agent())
+            await settle()
+        assert node.telephony.hung_up_legs == [OTHER, OTHER]
+
+
+async def test_an_agent_who_is_kept_gets_the_next_lead_of_his_campaign() -> None:
+    async with supervised(campaign(1, dial_mode=DialMode.AGENT_FIRST)) as node:
+        await pass_time(1)
+        await set_concurrency(node, 50)
+        node.supervisor.keep(a_kept_agent())
+        await pass_time(0.2)
+        assert OTHER in [call.kept_leg for call in node.attempts.opened]
+
+
+async def set_concurrency(node: FakeNode, most: int) -> None:
+    row = node.campaigns.rows[1]
+    node.campaigns.put(replace(row, settings=replace(row.settings, concurrency=most)))
+    node.supervisor.ring()
+    await settle()
+
+
+async def test_when_the_daemon_stops_agents_on_the_line_get_no_lead_and_are_waited_for_until_they_are_let_go() -> None:
+    async with supervised(campaign(1, dial_mode=DialMode.AGENT_FIRST, concurrency=1)) as node:
+        await pass_time(1)
+        (call,) = node.attempts.opened
+        await node.tell(AgentRang("PJSIP/1"), of=call.id)
+        node.supervisor.stop_dialing()
+        await node.supervisor.closed()
+        await node.tell(AgentAnswered(1), of=call.id)
+        assert (node.telephony.dialed, [ended.outcome for ended in node.attempts.closed]) == ([], [Outcome.NOT_PLACED])
+        answer = node.telephony.answers["hang up leg"] = asyncio.Event()
+        node.supervisor.keep(a_kept_agent())
+        closed = node.tasks.create_task(node.supervisor.closed())
+        await settle()
+        assert not closed.done()
+        answer.set()
+        await settle()
+        assert closed.done()
+        assert node.telephony.hung_up_legs[-1] == OTHER

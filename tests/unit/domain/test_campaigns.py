@@ -5,7 +5,19 @@ from datetime import UTC, time
 import pytest
 
 from dialerd.domain.accounts import AccountRules, Limits
-from dialerd.domain.campaigns import CampaignStatus, problems, shown_status, working_hours
+from dialerd.domain.calls import CallFlow, DialMode, NoAgent
+from dialerd.domain.campaigns import (
+    CampaignStatus,
+    Gate,
+    MachineDetection,
+    PreviewOrder,
+    Target,
+    is_interface,
+    problems,
+    shown_status,
+    working_hours,
+)
+from dialerd.domain.dispositions import Disposition, DispositionEffect
 from dialerd.domain.outcomes import SETTLED, Outcome, OutcomeRule
 from dialerd.domain.pacing import HoldReason
 from dialerd.domain.schedule import DayPlan, LeadWindow, PlannedDay, ScheduleRow
@@ -16,6 +28,12 @@ EVENINGS = ScheduleRow(start=time(18), end=time(20))
 NO_ROW = ScheduleRow(start=time(9), end=time(9))
 DAYTIME = LeadWindow(start=time(9), end=time(20))
 PLAN = DayPlan(days=(PlannedDay(day=0, times=(time(9), time(13))), PlannedDay(day=2, times=(time(10),))))
+
+
+MENU: dict[str, object] = {"target": Target.MENU, "menu": "confirm"}
+PREVIEW: dict[str, object] = {"dial_mode": DialMode.PREVIEW}
+AGENT_FIRST: dict[str, object] = {"dial_mode": DialMode.AGENT_FIRST}
+DONE = Disposition(code="done", title="Done", effect=DispositionEffect.DONE)
 
 
 def test_the_defaults_are_fine() -> None:
@@ -47,6 +65,29 @@ def test_the_defaults_are_fine() -> None:
         {"day_plan": PLAN},
         {"outcome_rules": {Outcome.BUSY: OutcomeRule(delay_s=0, max_attempts=100)}},
         {"outcome_rules": {Outcome.ABANDONED: OutcomeRule(retry=True, delay_s=30 * 86_400)}},
+        {"target": Target.AGENT, "target_agent": "PJSIP/1001"},
+        {"target": Target.LAST_AGENT},
+        {**AGENT_FIRST, "target": Target.AGENT, "target_agent": "SIP/1001"},
+        {**AGENT_FIRST, "target": Target.LAST_AGENT},
+        {**PREVIEW, "preview_order": PreviewOrder.DIAL_FIRST},
+        {**PREVIEW, "preview_order": PreviewOrder.ACCEPT_FIRST},
+        {**MENU, "queue": ""},
+        {**MENU, "gate": Gate.RATE},
+        {**MENU, "queue": "", "no_agent": NoAgent.MESSAGE_AT_SLA, "customer_wait_sla_s": 0},
+        {"gate": Gate.RATE},
+        {"gate": Gate.RATE, "target": Target.LAST_AGENT},
+        {"offer_s": 5},
+        {"offer_s": 600},
+        {"greeting": "custom/please-wait", "agent_announcement": "beep"},
+        {"no_agent": NoAgent.MESSAGE_AT_SLA, "customer_wait_sla_s": 1},
+        {"no_agent": NoAgent.MESSAGE, "customer_wait_sla_s": 0},
+        {"mask_lead_caller_id": True, "send_lead_data": True, "recording": True},
+        {"machine_detection": MachineDetection.LISTEN},
+        {"machine_detection": MachineDetection.HANG_UP, "machine_audit_pct": 0},
+        {**PREVIEW, "machine_detection": MachineDetection.HANG_UP, "machine_audit_pct": 100},
+        {"abandonment_cap_pct": 0.1},
+        {"abandonment_cap_pct": 100.0},
+        {"dispositions": (DONE,)},
     ],
 )
 def test_the_limits_themselves_are_allowed(change: dict[str, object]) -> None:
@@ -93,6 +134,45 @@ def test_the_limits_themselves_are_allowed(change: dict[str, object]) -> None:
         ({"outcome_rules": {Outcome.BUSY: OutcomeRule(delay_s=30 * 86_400 + 1)}}, "outcome busy"),
         ({"outcome_rules": {Outcome.BUSY: OutcomeRule(max_attempts=0)}}, "outcome busy"),
         ({"outcome_rules": {Outcome.BUSY: OutcomeRule(max_attempts=101)}}, "outcome busy"),
+        ({"target": Target.AGENT}, "target agent"),
+        ({"target": Target.AGENT, "target_agent": "1001"}, "target agent"),
+        ({"target": Target.AGENT, "target_agent": "PJSIP/1001,60,m"}, "target agent"),
+        ({**MENU, "menu": ""}, "menu"),
+        ({**MENU, **PREVIEW}, "target"),
+        ({**MENU, **AGENT_FIRST}, "target"),
+        ({**PREVIEW, "target": Target.AGENT, "target_agent": "PJSIP/1001"}, "target"),
+        ({**PREVIEW, "target": Target.LAST_AGENT}, "target"),
+        ({**PREVIEW, "queue": ""}, "queue"),
+        ({**MENU, "queue": "s"}, "queue"),
+        ({"target": Target.LAST_AGENT, "queue": ""}, "queue"),
+        ({**PREVIEW, "gate": Gate.RATE}, "gate"),
+        ({**AGENT_FIRST, "gate": Gate.RATE}, "gate"),
+        ({"offer_s": 4}, "offer"),
+        ({"offer_s": 601}, "offer"),
+        ({"greeting": "../secret"}, "greeting"),
+        ({"greeting": "hello&world"}, "greeting"),
+        ({"agent_announcement": "beep,tt"}, "agent announcement"),
+        ({"customer_wait_sla_s": -1}, "customer wait SLA"),
+        ({"no_agent": NoAgent.MESSAGE_AT_SLA, "customer_wait_sla_s": 0}, "customer wait SLA"),
+        ({**MENU, "no_agent": NoAgent.MESSAGE_AT_SLA, "customer_wait_sla_s": 0}, "customer wait SLA"),
+        ({**MENU, "machine_detection": MachineDetection.LISTEN}, "machine detection"),
+        ({**AGENT_FIRST, "machine_detection": MachineDetection.HANG_UP}, "machine detection"),
+        (
+            {
+                **PREVIEW,
+                "preview_order": PreviewOrder.ACCEPT_FIRST,
+                "machine_detection": MachineDetection.LISTEN,
+            },
+            "machine detection",
+        ),
+        ({"machine_audit_pct": -1}, "machine audit"),
+        ({"machine_audit_pct": 101}, "machine audit"),
+        ({"abandonment_cap_pct": 0.0}, "abandonment cap"),
+        ({"abandonment_cap_pct": -3.0}, "abandonment cap"),
+        ({"abandonment_cap_pct": 100.1}, "abandonment cap"),
+        ({"abandonment_cap_pct": float("nan")}, "abandonment cap"),
+        ({"dispositions": ()}, "dispositions"),
+        ({"dispositions": (DONE, DONE)}, "dispositions"),
     ],
 )
 def test_each_wrong_setting_is_named_once(change: dict[str, object], named: str) -> None:
@@ -102,6 +182,54 @@ def test_each_wrong_setting_is_named_once(change: dict[str, object], named: str)
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
     assert len(problems(settings(name="", queue="", concurrency=0))) == 3
+
+
+def test_what_is_wrong_is_said_with_what_to_do_about_it() -> None:
+    wrong = settings(
+        dial_mode=DialMode.AGENT_FIRST,
+        gate=Gate.RATE,
+        machine_detection=MachineDetection.LISTEN,
+        no_agent=NoAgent.MESSAGE_AT_SLA,
+        customer_wait_sla_s=0,
+    )
+    assert problems(wrong) == [
+        "gate: in dial mode agent_first each call has an agent of its own, so choose free_agents",
+        "customer wait SLA: with message_at_sla give agents 1 second or more, or nobody ever talks to one",
+        "machine detection: switch it off where no lead waits for an agent: with voice menus, and agent-first",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "flow", "offers_first"),
+    [
+        ({}, CallFlow.PROGRESSIVE, False),
+        ({"target": Target.LAST_AGENT}, CallFlow.PROGRESSIVE, False),
+        (MENU, CallFlow.MENU, False),
+        (AGENT_FIRST, CallFlow.AGENT_FIRST, False),
+        (PREVIEW, CallFlow.PREVIEW, False),
+        ({**PREVIEW, "preview_order": PreviewOrder.ACCEPT_FIRST}, CallFlow.AGENT_FIRST, True),
+        ({"preview_order": PreviewOrder.ACCEPT_FIRST}, CallFlow.PROGRESSIVE, False),
+    ],
+)
+def test_dial_mode_target_and_order_come_to_one_flow(
+    change: dict[str, object], flow: CallFlow, offers_first: bool
+) -> None:
+    chosen = settings(**change)
+    assert (chosen.flow, chosen.offers_before_dialing) == (flow, offers_first)
+
+
+@pytest.mark.parametrize("text", ["PJSIP/1001", "SIP/anna.b", "IAX2/desk_1+2"])
+def test_an_agents_phone_is_named_as_the_queue_names_it(text: str) -> None:
+    assert is_interface(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1001", "PJSIP/", "/1001", "PJSIP/1001@trunk", "PJSIP/1&PJSIP/2", "Local/1@x/n", "PJSIP/1\nVariable: x=1"],
+)
+def test_what_could_be_more_than_a_phone_is_none(text: str) -> None:
+    """Law L10."""
+    assert not is_interface(text)
 
 
 @pytest.mark.parametrize("outcome", sorted(SETTLED))

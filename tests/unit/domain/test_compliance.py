@@ -8,12 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dialerd.domain.abandonment import AbandonmentRule, Period
 from dialerd.domain.accounts import AccountRules, UnknownZone
 from dialerd.domain.caller_id import CallerId
+from dialerd.domain.calls import DialMode, NoAgent
+from dialerd.domain.campaigns import MachineDetection, Target
 from dialerd.domain.compliance import (
     ANYWHERE,
     BOUND_SETTINGS,
     DAY_MIN,
+    Bound,
     Caps,
     Demand,
     HoursRule,
@@ -36,7 +40,7 @@ DAYTIME = ScheduleRow(start=time(8), end=time(20))
 AREAS = MappingProxyType({"+1305": "US-FL", "+1212": "US-NY", "+13055550": "US-XX"})
 
 
-def a_rule(rule_id: str, binds: HoursRule | Caps | SettingRule | Demand) -> Rule:
+def a_rule(rule_id: str, binds: Bound) -> Rule:
     return Rule(
         id=rule_id, version="7", title="A rule", source=("a law", "a page"), verified_on=date(2026, 1, 1), binds=binds
     )
@@ -155,9 +159,7 @@ def test_of_the_caps_of_profile_and_account_the_strictest_holds(
 # --- what a campaign may be set to ------------------------------------------------------------------------------------
 
 
-def told(
-    binds: HoursRule | Caps | SettingRule | Demand, account: AccountRules | None = None, **changes: Any
-) -> list[str]:
+def told(binds: Bound, account: AccountRules | None = None, **changes: Any) -> list[str]:
     return contradictions(a_profile(a_rule("the-rule", binds)), settings(**changes), account or AccountRules())
 
 
@@ -194,6 +196,55 @@ def test_where_zones_may_not_be_guessed_the_account_may_not_guess_them() -> None
         in told(Demand.KNOWN_ZONE, AccountRules(unknown_zone=UnknownZone.ACCOUNT))[0]
     )
     assert told(Demand.KNOWN_ZONE) == []
+
+
+TWO_SECONDS = timedelta(seconds=2)
+AT_MOST_3 = AbandonmentRule(cap=0.03, limit=TWO_SECONDS, period=Period.BLOCK_30_DAYS)
+
+
+def test_a_campaigns_own_cap_of_abandonment_may_be_stricter_than_the_rules_and_never_looser() -> None:
+    for allowed in (None, 0.5, 3.0):
+        assert told(AT_MOST_3, abandonment_cap_pct=allowed) == []
+    assert told(AT_MOST_3, abandonment_cap_pct=3.5) == [
+        "abandonment_cap_pct is 3.5: set 3 or less, or leave it to the profile (rule the-rule of compliance profile test; a law, a page)"
+    ]
+
+
+@given(st.integers(1, 1000))
+def test_a_cap_that_is_the_rules_own_is_never_taken_for_a_looser_one(tenths: int) -> None:
+    """Of 0.1 to 100 %, none of which but a few can be said exactly in binary."""
+    rule = AbandonmentRule(cap=float(f"{tenths / 1000:.3f}"), limit=TWO_SECONDS, period=Period.DAY)
+    assert told(rule, abandonment_cap_pct=float(f"{tenths / 10:.1f}")) == []
+
+
+def test_where_abandonment_is_capped_it_is_heard_how_many_of_the_machines_that_are_hung_up_on_are_people() -> None:
+    hang_up: dict[str, Any] = {"machine_detection": MachineDetection.HANG_UP}
+    (sentence,) = told(AT_MOST_3, machine_audit_pct=0, **hang_up)
+    assert sentence.startswith(
+        "machine_audit_pct is 0 while machine_detection is hang_up: set 1 or more, so that agents hear"
+    )
+    assert told(AT_MOST_3, machine_audit_pct=1, **hang_up) == []
+    assert told(AT_MOST_3, machine_audit_pct=0, machine_detection=MachineDetection.LISTEN) == []
+
+
+def test_of_several_abandonment_rules_the_lowest_cap_the_shortest_limit_and_the_shortest_period_hold() -> None:
+    monthly = AbandonmentRule(cap=0.05, limit=timedelta(seconds=1), period=Period.MONTH)
+    both = AbandonmentRule(cap=0.03, limit=timedelta(seconds=1), period=Period.BLOCK_30_DAYS)
+    assert a_profile().abandonment is None
+    assert a_profile(a_rule("a", AT_MOST_3)).abandonment == AT_MOST_3
+    assert a_profile(a_rule("a", AT_MOST_3), a_rule("b", monthly)).abandonment == both
+    assert a_profile(a_rule("b", monthly), a_rule("a", AT_MOST_3)).abandonment == both
+
+
+def test_where_the_abandoned_have_to_hear_a_message_the_campaign_plays_it_at_the_customer_wait_sla() -> None:
+    assert told(Demand.SAFE_HARBOUR, no_agent=NoAgent.MESSAGE_AT_SLA) == []
+    for no_agent in (NoAgent.QUEUE, NoAgent.MESSAGE):
+        for dial_mode in DialMode:
+            (sentence,) = told(Demand.SAFE_HARBOUR, no_agent=no_agent, dial_mode=dial_mode)
+            assert sentence.startswith(
+                f"no_agent is {no_agent}: set message_at_sla, so that who waits hears the message"
+            )
+    assert told(Demand.SAFE_HARBOUR, target=Target.MENU, menu="confirm") == []
 
 
 def test_hours_contradict_no_setting() -> None:

@@ -52,11 +52,26 @@ def test_every_lead_that_is_not_final_can_still_become_a_success() -> None:
 
 
 BY_HAND = {LeadEvent.RENEWED, LeadEvent.DELETED}
+WORDS_OF_AN_AGENT = {
+    (LeadState.SUCCESS, LeadEvent.MISSED),
+    (LeadState.SUCCESS, LeadEvent.MACHINE),
+    (LeadState.SUCCESS, LeadEvent.EXHAUSTED),
+    (LeadState.SUCCESS, LeadEvent.ON_DNC_LIST),
+    (LeadState.FAILED, LeadEvent.TAKEN_BACK),
+    (LeadState.BLOCKED, LeadEvent.TAKEN_BACK),
+}
+"""What an agent says of a talk afterwards, and what an agent takes back of it."""
+BY_AGENT = {LeadEvent.MISSED, LeadEvent.MACHINE, LeadEvent.EXHAUSTED, LeadEvent.ON_DNC_LIST}
+"""What the agent's word may make of a lead who has been talked to."""
+BY_ITSELF = [
+    (state, event)
+    for state, event in product(sorted(FINAL), sorted(set(LeadEvent) - BY_HAND))
+    if event not in (LeadEvent.JUDGED_ANEW, LeadEvent.TAKEN_BACK)
+    and not (state is LeadState.SUCCESS and event in BY_AGENT)
+]
 
 
-@pytest.mark.parametrize(
-    ("state", "event"), list(product(sorted(FINAL), sorted(set(LeadEvent) - BY_HAND - {LeadEvent.JUDGED_ANEW})))
-)
+@pytest.mark.parametrize(("state", "event"), BY_ITSELF)
 def test_nothing_that_happens_moves_a_final_lead(state: LeadState, event: LeadEvent) -> None:
     with pytest.raises(IllegalTransition) as refusal:
         advance(LEAD_TRANSITIONS, state, event)
@@ -67,6 +82,19 @@ def test_of_the_final_leads_only_those_that_a_rule_has_blocked_are_judged_anew()
     moved = {state for state in FINAL if LeadEvent.JUDGED_ANEW in LEAD_TRANSITIONS[state]}
     assert moved == {LeadState.BLOCKED}
     assert advance(LEAD_TRANSITIONS, LeadState.BLOCKED, LeadEvent.JUDGED_ANEW) is LeadState.RETRY
+
+
+def test_of_the_final_leads_the_agents_word_moves_only_those_who_were_talked_to() -> None:
+    moved = {event: advance(LEAD_TRANSITIONS, LeadState.SUCCESS, event) for event in BY_AGENT}
+    assert set(moved.values()) == {LeadState.COOLOFF, LeadState.VOICEMAIL, LeadState.FAILED, LeadState.BLOCKED}
+
+
+def test_whatever_the_agent_has_said_can_be_taken_back_until_the_lead_is_called_again() -> None:
+    """From where the word has led, and from where that leads by itself once the wait is over."""
+    back = {state for state, moves in LEAD_TRANSITIONS.items() if LeadEvent.TAKEN_BACK in moves}
+    said = {advance(LEAD_TRANSITIONS, LeadState.SUCCESS, event) for event in BY_AGENT}
+    assert back == said | {LeadState.RETRY}
+    assert {LEAD_TRANSITIONS[state][LeadEvent.TAKEN_BACK] for state in back} == {LeadState.SUCCESS}
 
 
 @pytest.mark.parametrize("state", sorted(FINAL - {LeadState.DELETED}))
@@ -110,6 +138,20 @@ def test_however_a_call_ends_its_lead_leaves_the_line(state: LeadState, outcome:
     after = advance(LEAD_TRANSITIONS, state, step.event)
     assert after not in IN_FLIGHT
     assert (step.not_before is not None) or (after not in {LeadState.COOLOFF, LeadState.VOICEMAIL})
+
+
+@pytest.mark.parametrize("after", [LeadEvent.MISSED, LeadEvent.MACHINE, LeadEvent.EXHAUSTED, LeadEvent.ON_DNC_LIST])
+def test_the_last_word_of_an_agent_counts(after: LeadEvent) -> None:
+    """What he said first is taken back, as long as the lead is not called again."""
+    said = advance(LEAD_TRANSITIONS, LeadState.SUCCESS, after)
+    assert said is not LeadState.SUCCESS
+    assert advance(LEAD_TRANSITIONS, said, LeadEvent.TAKEN_BACK) is LeadState.SUCCESS
+
+
+@pytest.mark.parametrize("state", sorted({*IN_FLIGHT, LeadState.ACTIVE, LeadState.ABANDONED, LeadState.DELETED}))
+def test_where_no_agent_has_spoken_nothing_is_taken_back(state: LeadState) -> None:
+    with pytest.raises(IllegalTransition):
+        advance(LEAD_TRANSITIONS, state, LeadEvent.TAKEN_BACK)
 
 
 @given(st.lists(st.sampled_from(LeadEvent), max_size=30))

@@ -139,7 +139,8 @@ def test_a_call_starts_when_every_rule_admits_it() -> None:
         ({"trunk_wait": 5.0}, HoldReason.TRUNK_FAILING),
         ({"queue_known": False}, HoldReason.QUEUE_UNKNOWN),
         ({"callers_waiting": 1}, HoldReason.CALLER_WAITING),
-        ({"spare_agent": False}, HoldReason.NO_FREE_AGENT),
+        ({"agent_there": False}, HoldReason.NO_FREE_AGENT),
+        ({"halted": True}, HoldReason.ABANDONMENT),
         ({"in_flight": 10}, HoldReason.CONCURRENCY),
         ({"pace_wait": 0.2}, HoldReason.PACE),
     ],
@@ -157,11 +158,43 @@ def test_the_pace_the_schedule_and_the_pause_of_a_trunk_let_go_by_time_alone(cha
     assert hold.retry_in == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("change", [{"spare_agent": False}, {"callers_waiting": 1}, {"in_flight": 10}])
+@pytest.mark.parametrize("change", [{"agent_there": False}, {"callers_waiting": 1}, {"in_flight": 10}])
 def test_what_waits_for_people_does_not(change: dict[str, object]) -> None:
     hold = decide(a_situation(**change))
     assert hold is not None
     assert hold.retry_in is None
+
+
+def test_who_pauses_for_abandonment_looks_again_when_the_rate_begins_anew() -> None:
+    hold = decide(a_situation(halted=True, rate_anew_in=3600.0))
+    assert hold is not None
+    assert (hold.reason, hold.retry_in) == (HoldReason.ABANDONMENT, 3600.0)
+    (verdict,) = [said for said in verdicts(a_situation(rate_anew_in=3600.0)) if said.reason is HoldReason.ABANDONMENT]
+    assert (verdict.allows, verdict.retry_in) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"callers_waiting": 1}, HoldReason.CALLER_WAITING),
+        ({"agent_there": False}, HoldReason.NO_FREE_AGENT),
+        ({"queue_known": False}, HoldReason.QUEUE_UNKNOWN),
+    ],
+)
+def test_inbound_and_agents_hold_whoever_dials_for_a_queue_and_no_voice_menu_without_agents(
+    change: dict[str, object], reason: HoldReason
+) -> None:
+    """Law L4: "no queue-bound campaign starts a call while a caller waits in the bound queue", whatever its gate."""
+    hold = decide(a_situation(queue_bound=True, **change))
+    assert hold is not None
+    assert hold.reason is reason
+    assert decide(a_situation(queue_bound=False, **change)) is None
+
+
+def test_a_voice_menu_keeps_every_other_rule() -> None:
+    menu = {"queue_bound": False, "queue_known": False, "agent_there": False, "callers_waiting": 3}
+    for change in ({"running": False}, {"asterisk_up": False}, {"halted": True}, {"in_flight": 10}, {"pace_wait": 1.0}):
+        assert decide(a_situation(**menu, **change)) is not None
 
 
 def test_nor_does_a_schedule_that_never_opens_again() -> None:
@@ -177,14 +210,17 @@ SITUATIONS = [
         owns_lease=owns_lease,
         asterisk_up=asterisk_up,
         trunk_wait=trunk_wait,
+        queue_bound=queue_bound,
         queue_known=queue_known,
         callers_waiting=callers,
-        spare_agent=spare_agent,
+        agent_there=agent_there,
+        halted=halted,
         in_flight=in_flight,
         concurrency=concurrency,
         pace_wait=pace_wait,
     )
-    for running, owns_lease, asterisk_up, queue_known, spare_agent in product([True, False], repeat=5)
+    for running, owns_lease, asterisk_up, queue_known, agent_there in product([True, False], repeat=5)
+    for queue_bound, halted in product([True, False], repeat=2)
     for callers in [0, 1, 3]
     for in_flight, concurrency in product([0, 1, 2, 5], [1, 2])
     for opens_in, trunk_wait, pace_wait in [
@@ -201,8 +237,7 @@ def test_in_no_situation_does_a_call_start_that_a_rule_forbids() -> None:
     started = [situation for situation in SITUATIONS if decide(situation) is None]
     assert started
     for situation in started:
-        assert situation.callers_waiting == 0
-        assert situation.spare_agent
+        assert not situation.halted
         assert situation.in_flight < situation.concurrency
         assert situation.pace_wait == 0
         assert situation.running
@@ -210,13 +245,16 @@ def test_in_no_situation_does_a_call_start_that_a_rule_forbids() -> None:
         assert situation.opens_in == 0
         assert situation.asterisk_up
         assert situation.trunk_wait == 0
+    for situation in (one for one in started if one.queue_bound):
+        assert situation.callers_waiting == 0
+        assert situation.agent_there
         assert situation.queue_known
 
 
 def test_the_explanation_of_a_situation_says_every_rule_and_the_first_that_refuses_is_the_decision() -> None:
     for situation in SITUATIONS:
         said = list(verdicts(situation))
-        assert len({verdict.reason for verdict in said}) == len(said) == 10
+        assert len({verdict.reason for verdict in said}) == len(said) == 11
         refusals = [verdict.reason for verdict in said if not verdict.allows]
         hold = decide(situation)
         assert refusals[:1] == ([hold.reason] if hold else [])
@@ -234,6 +272,7 @@ def test_inbound_and_agents_come_before_our_own_limits_and_outer_causes_before_t
         HoldReason.QUEUE_UNKNOWN,
         HoldReason.CALLER_WAITING,
         HoldReason.NO_FREE_AGENT,
+        HoldReason.ABANDONMENT,
         HoldReason.CONCURRENCY,
         HoldReason.PACE,
     ]

@@ -1,11 +1,13 @@
 """Law L4: whose agents are free, and how many of them are not promised yet."""
 
+from collections.abc import Mapping
 from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dialerd.domain.calls import Wanted
 from dialerd.domain.queues import DeviceState, has_spare_agent, unknown_queue
 from tests.factories import ANNA, BEN, a_queue, an_agent
 
@@ -81,14 +83,50 @@ def test_nobody_is_spare_while_more_calls_are_on_their_way_than_agents_are_left_
     assert not has_spare_agent("sales", free=free, promised={"support": 2})
 
 
+# --- who is wanted by name ---------------------------------------------------------------------------------------------
+
+CLARA = "PJSIP/clara"
+SALES, SUPPORT = Wanted("sales"), Wanted("support")
+ANNA_OF_SALES = Wanted("sales", ANNA)
+
+
+def test_an_agent_who_is_wanted_by_name_is_not_promised_to_the_queue_as_well() -> None:
+    free = {SALES: frozenset({ANNA}), ANNA_OF_SALES: frozenset({ANNA})}
+    assert has_spare_agent(ANNA_OF_SALES, free=free, promised={})
+    assert not has_spare_agent(ANNA_OF_SALES, free=free, promised={SALES: 1})
+    assert not has_spare_agent(SALES, free=free, promised={ANNA_OF_SALES: 1})
+    assert not has_spare_agent(ANNA_OF_SALES, free=free, promised={ANNA_OF_SALES: 1})
+
+
+def test_a_call_for_the_queue_leaves_the_agent_who_is_wanted_by_name_to_the_one_who_wants_him() -> None:
+    free = {SALES: frozenset({ANNA, BEN}), ANNA_OF_SALES: frozenset({ANNA})}
+    assert has_spare_agent(ANNA_OF_SALES, free=free, promised={SALES: 1})
+    assert has_spare_agent(SALES, free=free, promised={ANNA_OF_SALES: 1})
+    assert not has_spare_agent(SALES, free=free, promised={ANNA_OF_SALES: 1, SALES: 1})
+    assert not has_spare_agent(ANNA_OF_SALES, free=free, promised={SALES: 2})
+
+
+def test_a_queue_has_nobody_spare_while_a_promise_to_one_of_its_agents_cannot_be_kept() -> None:
+    free = {SALES: frozenset({ANNA, BEN, CLARA}), ANNA_OF_SALES: frozenset({ANNA})}
+    assert not has_spare_agent(SALES, free=free, promised={ANNA_OF_SALES: 2})
+
+
+def test_calls_for_an_agent_of_another_queue_are_no_concern_of_this_one() -> None:
+    free = {SALES: frozenset({ANNA}), Wanted("support", BEN): frozenset({BEN})}
+    assert has_spare_agent(SALES, free=free, promised={Wanted("support", BEN): 5})
+
+
+# --- tried out -----------------------------------------------------------------------------------------------------------
+
 QUEUES = ("sales", "support", "vip")
-AGENTS = ("PJSIP/1", "PJSIP/2", "PJSIP/3")
+AGENTS = ("PJSIP/1", "PJSIP/2", "PJSIP/3", "PJSIP/4")
+ALL_WANTED = [Wanted(queue, agent) for queue in QUEUES for agent in (None, *AGENTS)]
 
-free_of_each = st.fixed_dictionaries({queue: st.frozensets(st.sampled_from(AGENTS)) for queue in QUEUES})
-promises = st.dictionaries(st.sampled_from(QUEUES), st.integers(0, 2))
+free_of_queues = st.fixed_dictionaries({queue: st.frozensets(st.sampled_from(AGENTS)) for queue in QUEUES})
+promises = st.dictionaries(st.sampled_from(ALL_WANTED), st.integers(1, 2), max_size=4)
 
 
-def all_find_an_agent(calls: list[str], free: dict[str, frozenset[str]]) -> bool:
+def all_find_an_agent(calls: list[Wanted], free: Mapping[Wanted, frozenset[str]]) -> bool:
     """Tried out, seat by seat: slow, and plainly right."""
     return any(
         all(agent in free[call] for call, agent in zip(calls, seating, strict=True))
@@ -96,15 +134,16 @@ def all_find_an_agent(calls: list[str], free: dict[str, frozenset[str]]) -> bool
     )
 
 
-@given(free_of_each, promises)
-@settings(max_examples=300)
-def test_one_more_call_starts_only_if_all_calls_on_their_way_and_it_can_find_an_agent_each(
-    free: dict[str, frozenset[str]], promised: dict[str, int]
+@given(free_of_queues, promises, st.sampled_from(ALL_WANTED))
+@settings(max_examples=500)
+def test_one_more_call_starts_only_if_it_and_all_calls_on_their_way_can_find_an_agent_each(
+    free_of: dict[str, frozenset[str]], promised: dict[Wanted, int], wanted: Wanted
 ) -> None:
-    calls = [queue for queue, count in promised.items() for _ in range(count)]
-    shares_agents = {q for q in promised if not free[q].isdisjoint(free["sales"])} | {"sales"}
-    near = [queue for queue in calls if queue in shares_agents]
-    if has_spare_agent("sales", free=free, promised=promised):
-        assert all_find_an_agent([*near, "sales"], free)
+    """Whether they want one of a queue or somebody by name: no agent is promised twice."""
+    free = {one: free_of[one.queue] & ({one.agent} if one.agent else set(AGENTS)) for one in ALL_WANTED}
+    calls = [other for other, count in promised.items() for _ in range(count)]
+    if has_spare_agent(wanted, free=free, promised=promised):
+        concerned = [call for call in calls if call == wanted or not free[wanted].isdisjoint(free[call])]
+        assert all_find_an_agent([*concerned, wanted], free)
     else:
-        assert not all_find_an_agent([*calls, "sales"], free)
+        assert not all_find_an_agent([*calls, wanted], free)

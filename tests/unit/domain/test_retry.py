@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialerd.domain.campaigns import Alternates, CampaignSettings
+from dialerd.domain.dispositions import DispositionEffect
 from dialerd.domain.leads import LeadEvent
 from dialerd.domain.outcomes import SETTLED, Outcome, OutcomeRule
 from dialerd.domain.retry import (
@@ -15,6 +16,7 @@ from dialerd.domain.retry import (
     VERDICTS,
     EndedAttempt,
     NextStep,
+    after_disposition,
     attempts_allowed,
     cooloff,
     next_step,
@@ -358,3 +360,42 @@ def test_no_other_outcome_makes_a_number_dead(outcome: Outcome) -> None:
 def test_a_number_whose_refusal_is_to_be_retried_is_not_dead() -> None:
     campaign = ruled(Outcome.REJECTED, OutcomeRule(retry=True), cooloff_s=60)
     assert after(Outcome.REJECTED, used=1, campaign=campaign, **SEVERAL) == due_in(60)
+
+
+# --- the agent's word --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("effect", "step"),
+    [
+        (DispositionEffect.DONE, None),
+        (DispositionEffect.FAILED, NextStep(event=LeadEvent.EXHAUSTED)),
+        (DispositionEffect.RETRY, due_in(600)),
+        (DispositionEffect.VOICEMAIL, due_in(600, LeadEvent.MACHINE)),
+        (DispositionEffect.CALLBACK, due_in(7200)),
+        (DispositionEffect.OPT_OUT, NextStep(event=LeadEvent.ON_DNC_LIST)),
+    ],
+)
+def test_what_the_agent_says_decides_what_becomes_of_the_lead(effect: DispositionEffect, step: NextStep | None) -> None:
+    """ "Voicemail: treated like cool-off until timeout." """
+    assert said(effect, used=1) == step
+
+
+@pytest.mark.parametrize("effect", [DispositionEffect.RETRY, DispositionEffect.VOICEMAIL])
+def test_a_lead_whose_attempts_are_used_up_is_not_tried_again_on_the_agents_word(effect: DispositionEffect) -> None:
+    assert said(effect, used=3) == NextStep(event=LeadEvent.EXHAUSTED)
+
+
+def test_a_callback_takes_place_though_the_attempts_are_used_up() -> None:
+    assert said(DispositionEffect.CALLBACK, used=3) == due_in(7200)
+
+
+def test_the_second_time_the_second_cooloff_counts() -> None:
+    assert said(DispositionEffect.RETRY, used=2, cooloff_2nd_s=60) == due_in(60)
+
+
+def said(effect: DispositionEffect, *, used: int, **campaign: object) -> NextStep | None:
+    """Of a lead that may be called three times, with callbacks in two hours."""
+    chosen = settings(max_attempts=3, cooloff_s=600, **campaign)
+    at = NOON + timedelta(hours=2)
+    return after_disposition(a_lead(attempts_used=used), chosen, effect, now=NOON, callback_at=at)

@@ -127,6 +127,16 @@ async def test_optional_mapping_keys_are_those_of_the_specification(crm: FakeCrm
     )
 
 
+async def test_the_accounts_limit_of_attempts_holds_for_a_lead(crm: FakeCrm) -> None:
+    crm.answers["/leads"] = says({"leads": [{**ADA, "tries": 9}]})
+    asked = source(crm, {"dial_retries": "tries"})
+    assert isinstance((await rows(asked))[0], BadRow)
+    taken = read_leads(asked, SETTINGS, default_region="US", most_attempts=10)
+    assert isinstance(await anext(taken), GoodRow)
+    await taken.aclose()
+    assert isinstance((await read_sample(asked, SETTINGS, default_region="US", most_attempts=10))[0], GoodRow)
+
+
 @pytest.mark.parametrize("missing", [{}, {"score": None}, {"score": ""}])
 async def test_a_lead_without_a_priority_has_none(crm: FakeCrm, missing: dict[str, Any]) -> None:
     assert (await lead(crm, {**ADA, **missing}, {"priority": "score"})).priority == 0

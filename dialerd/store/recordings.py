@@ -1,0 +1,102 @@
+"""Recordings: rows of what Asterisk has written down, from the end of the call until they are deleted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from dialerd.domain.recordings import Recording, RecordingFile, RecordingState
+from dialerd.errors import NotFound
+from dialerd.store.pool import Pool, store_call
+from dialerd.store.queries import queries_of
+
+_sql = queries_of("recordings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRecording:
+    """What is known of one. `file` is None while it has not been found."""
+
+    recording: Recording
+    campaign_id: int
+    state: RecordingState
+    node: str
+    """The daemon whose Asterisk has it."""
+    file: RecordingFile | None
+    looked_at: datetime | None
+    keep_until: datetime | None
+    """None: for ever."""
+
+
+class RecordingStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    # --- for the daemon (dialer/ports.py) -----------------------------------------------------------------------------
+
+    @store_call
+    async def to_look_at(self, node: str, *, settled_for: timedelta, most: int) -> Sequence[Recording]:
+        """One that was not there is looked for again after the same time."""
+        rows = _sql.recordings_to_look_at(self._pool, node=node, settled_for=settled_for, most=most)
+        return [_recording(row) async for row in rows]
+
+    @store_call
+    async def note_stored(self, recording: Recording, found: RecordingFile, *, keep_for: timedelta | None) -> None:
+        keep_until = recording.recorded_at + keep_for if keep_for is not None else None
+        await _sql.note_stored(
+            self._pool,
+            attempt_id=recording.attempt_id,
+            duration_s=found.duration_s,
+            bytes=found.bytes,
+            sha256=found.sha256,
+            keep_until=keep_until,
+        )
+
+    @store_call
+    async def note_missing(self, recording: Recording, *, for_good: bool) -> None:
+        await _sql.note_missing(self._pool, attempt_id=recording.attempt_id, for_good=for_good)
+
+    @store_call
+    async def to_delete(self, node: str, *, most: int) -> Sequence[Recording]:
+        return [_recording(row) async for row in _sql.recordings_to_delete(self._pool, node=node, most=most)]
+
+    @store_call
+    async def note_deleted(self, recording: Recording) -> None:
+        await _sql.note_deleted(self._pool, attempt_id=recording.attempt_id)
+
+    # --- for people ---------------------------------------------------------------------------------------------------
+
+    @store_call
+    async def of_attempt(self, attempt_id: UUID) -> StoredRecording:
+        """Raises NotFound."""
+        row = await _sql.recording_of_attempt(self._pool, attempt_id=attempt_id)
+        if row is None:
+            raise NotFound("recording of attempt", attempt_id)
+        return _stored(row)
+
+    @store_call
+    async def of_campaign(
+        self, campaign_id: int, *, limit: int = 100, before: datetime | None = None
+    ) -> Sequence[StoredRecording]:
+        """The newest first; the next page is that of those `before` the last one's time."""
+        rows = _sql.recordings_of_campaign(self._pool, campaign_id=campaign_id, before=before, page=limit)
+        return [_stored(row) async for row in rows]
+
+
+def _recording(row: asyncpg.Record) -> Recording:
+    return Recording(attempt_id=row["attempt_id"], name=row["name"], recorded_at=row["recorded_at"])
+
+
+def _stored(row: asyncpg.Record) -> StoredRecording:
+    found = row["sha256"] and RecordingFile(duration_s=row["duration_s"], bytes=row["bytes"], sha256=row["sha256"])
+    return StoredRecording(
+        recording=_recording(row),
+        campaign_id=row["campaign_id"],
+        state=RecordingState(row["state"]),
+        node=row["node"],
+        file=found or None,
+        looked_at=row["looked_at"],
+        keep_until=row["keep_until"],
+    )
