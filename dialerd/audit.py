@@ -116,6 +116,7 @@ class AttemptRow:
     answered_at: datetime | None
     ended_at: datetime | None
     outcome: str | None
+    ringing_at: datetime | None = None
     disposition: str | None = None
     """What the agent said of it: the lead's state follows that, and no longer the outcome alone."""
 
@@ -220,11 +221,22 @@ def _sentence(violations: list[Violation]) -> str:
 
 def longest_journey(evidence: Evidence) -> timedelta:
     """The most that an INVITE came after its row: the tolerance to judge with, where it is more than the usual. Where an agent is
-    rung in between, it tells nothing."""
+    rung in between, that tells nothing; the way back does, on which the dialer hears that the phone rings."""
     if evidence.rules.agents_wanted == ON_LINE:
-        return timedelta()
+        return _longest_way_back(evidence)
     pairs, _ = _Case(evidence).matched
     return max((call.invite - attempt.opened_at for attempt, calls in pairs for call in calls[:1]), default=timedelta())
+
+
+def _longest_way_back(evidence: Evidence) -> timedelta:
+    pairs, _ = _Case(evidence).matched
+    ways = (
+        attempt.ringing_at - call.ringing
+        for attempt, calls in pairs
+        for call in calls[:1]
+        if attempt.ringing_at and call.ringing
+    )
+    return max(ways, default=timedelta())
 
 
 def crossed_answers(evidence: Evidence) -> int:

@@ -520,7 +520,7 @@ async def collect(lab: Lab, dialerd: Dialerd, allowed: Sequence[Span], mode: Dem
             "SELECT id, number, state::text, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, held_by FROM leads"
         )
         attempts = await database.fetch(
-            "SELECT lead_id, number, ordinal, opened_at, answered_at, ended_at, outcome::text FROM attempts"
+            "SELECT lead_id, number, ordinal, opened_at, ringing_at, answered_at, ended_at, outcome::text FROM attempts"
         )
         listed = await database.fetch("SELECT number, added_at FROM dnc_numbers")
     return Evidence(

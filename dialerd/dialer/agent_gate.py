@@ -33,6 +33,8 @@ class AgentGate:
     def agent_there(self, settings: CampaignSettings, campaign_id: int) -> bool:
         """An agent of its own for the next call; or, where the campaign counts on some who do not answer, one at all."""
         wanted, promised = wanted_by(settings), self._promised()
+        if settings.flow is CallFlow.MENU:  # of many who listen to it, few ask for an agent
+            return self.is_free(wanted)
         free = {each: self._free(each, strictly=each == wanted) for each in {wanted, *promised}}
         if has_spare_agent(wanted, free=free, promised=promised):
             return True
@@ -54,7 +56,7 @@ class AgentGate:
     def _free(self, wanted: Wanted, *, strictly: bool) -> frozenset[str]:
         """The agent who is wanted, if he is free. Calls on their way for one who is not fall back to the queue."""
         now = self._parts.clock.monotonic()
-        free = self._parts.queues.snapshot(wanted.queue).free_agents(now)
+        free = self._parts.queues.snapshot(wanted.queue).free_agents(now) - self._parts.tracker.rung()
         if wanted.agent is None:
             return free
         return free & {wanted.agent} or (frozenset() if strictly else free)

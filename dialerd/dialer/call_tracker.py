@@ -140,7 +140,12 @@ class CallTracker:
         """The agents whom a certain call waits for, without the call `but`: no card is laid before them meanwhile."""
         called = [call.wanted for call in self.calls if call.needs_agent and call.id != but]
         reserved = [reservation.wanted for reservation in self._reservations]
-        return frozenset(wanted.agent for wanted in [*called, *reserved] if wanted.agent is not None)
+        awaited = {wanted.agent for wanted in [*called, *reserved] if wanted.agent is not None}
+        return frozenset(awaited | self.rung(but=but))
+
+    def rung(self, *, but: UUID | None = None) -> frozenset[str]:
+        """Agents whose own phones are rung, or who are on them, for calls other than `but`: the queue learns of it a moment later."""
+        return frozenset(call.rings for call in self.calls if call.rings is not None and call.id != but)
 
     # --- what happens ---
 

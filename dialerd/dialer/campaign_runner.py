@@ -194,7 +194,7 @@ class CampaignRunner:
             owns_lease=self._lease is not None and now < self._lease_ends,
             asterisk_up=parts.asterisk_ready(),
             trunk_wait=parts.trunk.wait(now),
-            queue_bound=settings.flow is not CallFlow.MENU,
+            queue_bound=bool(settings.queue),
             queue_known=queue.known,
             callers_waiting=queue.callers_waiting,
             agent_there=self._gate.agent_there(settings, self.campaign.id) if agent_there is None else agent_there,

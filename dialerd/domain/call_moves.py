@@ -235,7 +235,14 @@ def hunt(call: Call) -> Stepped:
     wanted_hunt = number if agent else call.wanted_hunt
     patience = call.agent_dial_timeout / 2 if wanted_hunt else call.agent_dial_timeout
     hunting = replace(
-        call, hunts=number, hunting=True, agent=None, agent_up=False, wanted_agent=None, wanted_hunt=wanted_hunt
+        call,
+        hunts=number,
+        hunting=True,
+        agent=None,
+        agent_up=False,
+        wanted_agent=None,
+        wanted_hunt=wanted_hunt,
+        rung_agent=agent,
     )
     return hunting, [HuntAgent(number, agent), Remind(after=patience, event=AgentDialTimedOut(number))]
 
@@ -284,7 +291,8 @@ def hunt_found(call: Call, event: HuntFound, now: datetime) -> Stepped:
         return let_go(call, event, now)
     timeout = Remind(after=call.agent_dial_timeout, event=AgentDialTimedOut(event.hunt))
     wanted_hunt = 1 if call.wanted_agent else call.wanted_hunt
-    return replace(call, hunts=event.hunt, hunting=True, wanted_agent=None, wanted_hunt=wanted_hunt), [timeout]
+    found = replace(call, hunts=event.hunt, hunting=True, wanted_hunt=wanted_hunt)
+    return replace(found, wanted_agent=None, rung_agent=call.wanted_agent), [timeout]
 
 
 def runs(call: Call, hunt: int) -> bool:

@@ -141,6 +141,8 @@ class Call:
     """Whether that hunt's leg lives: rings agents, or has been joined with the lead."""
     wanted_hunt: int = 0
     """The hunt that was for the wanted agent alone; 0: none was."""
+    rung_agent: str | None = None
+    """Whom the newest hunt rings, or has rung, if it was for one agent alone."""
     agent_up: bool = False
     """Whether an agent is on that leg."""
     kept_leg: UUID | None = None
@@ -182,6 +184,8 @@ class Call:
     @property
     def needs_agent(self) -> bool:
         """Whether an agent is promised to this call and none is ringing or talking for it yet."""
+        if self.rings is not None:
+            return False
         if self.flow is CallFlow.MENU:
             return self.state is AttemptState.ANSWERED and self.agent is None
         if self.agent is not None or self.agent_up:
@@ -192,6 +196,11 @@ class Call:
     def wanted(self) -> Wanted:
         """Whom the agent that is promised to it is asked of."""
         return Wanted(self.queue, self.wanted_agent or self.offered_to)
+
+    @property
+    def rings(self) -> str | None:
+        """The agent whose own phone it rings, or who is on it: nobody else's, though his phone may not say so yet."""
+        return self.rung_agent if self.hunting else None
 
     def agent_leg(self, hunt: int) -> UUID:
         """The channel of the hunt's near half, or of the agent who has stayed."""

@@ -474,7 +474,7 @@ def agents_wanted(settings: CampaignSettings) -> str:
     if settings.flow is CallFlow.AGENT_FIRST:
         return ON_LINE
     if settings.flow is CallFlow.MENU:
-        return "none"
+        return "any" if settings.queue else "none"
     return "any" if settings.gate is Gate.RATE else "one_each"
 
 
@@ -499,7 +499,17 @@ def _lead_row(record: LeadRecord) -> LeadRow:
 
 
 def _attempt_row(row: asyncpg.Record) -> AttemptRow:
-    columns = ("lead_id", "number", "ordinal", "opened_at", "answered_at", "ended_at", "outcome", "disposition")
+    columns = (
+        "lead_id",
+        "number",
+        "ordinal",
+        "opened_at",
+        "ringing_at",
+        "answered_at",
+        "ended_at",
+        "outcome",
+        "disposition",
+    )
     return AttemptRow(**{column: row[column] for column in columns})
 
 

@@ -42,7 +42,7 @@ async def test_zero_abandonment_whatever_the_leads_do(desk: Desk, lab: Lab) -> N
     agents = await desk.staff("1010", "1011")
     await lab.set_fates(talk_s=(1, 2))
     numbers = some(12, [*PERSON[:5], BUSY[0], NOBODY[0], 80, 85])
-    campaign = await desk.dial(numbers, ring_timeout_s=5, calls_per_second=4.0, **AGENT_FIRST)
+    campaign = await desk.dial(numbers, ring_timeout_s=5, **AGENT_FIRST)
     await desk.until_completed(campaign, timeout_s=90)
     outcomes = set(await desk.outcomes_of(campaign))
     assert outcomes == {Outcome.CONNECTED, Outcome.BUSY, Outcome.NO_ANSWER, Outcome.INVALID_NUMBER, Outcome.REJECTED}

@@ -58,13 +58,13 @@ async def test_a_card_whose_time_is_over_goes_to_the_next_agent(desk: Desk, lab:
     await desk.staff("1010", "1011")
     await lab.set_fates(talk_s=(25, 25))
     [number] = some(1, PERSON)
-    await desk.dial([number], offer_s=5, **DIAL_FIRST)
+    await desk.dial([number], offer_s=6, **DIAL_FIRST)
     first = await desk.until_somebody_has_a_card("1010", "1011")
     [other] = {"1010", "1011"} - {first}
-    await desk.until_card(other)
+    await desk.until_somebody_has_a_card(other)
+    await desk.cli("agent", "accept", other)
     with pytest.raises(CommandFailed, match="its time is over"):
         await desk.cli("agent", "accept", first)
-    await desk.cli("agent", "accept", other)
     attempt = await desk.until_call_is(number, AttemptState.CONNECTED)
     assert attempt["agent"] == f"PJSIP/{other}"
 

@@ -308,6 +308,13 @@ class TestL4ByWhatACallNeedsOfAgents:
     def test_the_way_of_an_agent_to_the_phone_is_no_journey_of_an_invite(self) -> None:
         assert longest_journey(self.agent_first()) == timedelta()
 
+    def test_but_the_way_back_of_the_news_that_the_phone_rings_tells_how_busy_the_machine_is(self) -> None:
+        rang = replace(self.TALKS[1], ringing=later(1.1))
+        heard = replace(self.ROW, ringing_at=later(1.5))
+        assert longest_journey(
+            replace(self.agent_first(), calls=(self.TALKS[0], rang), attempts=(heard,))
+        ) == timedelta(seconds=0.4)
+
     def test_by_rate_alone_one_free_agent_is_enough(self) -> None:
         busy = to_agent("1002", "12025550187", 0, 0.5, 3)
         assert judge(evidence(busy, rules=rules(agents_wanted="any")))["L4"] == "held"

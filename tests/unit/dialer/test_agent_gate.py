@@ -10,7 +10,17 @@ from dialerd.dialer.agent_gate import COUNT_ABANDONED_S, AgentGate
 from dialerd.domain.abandonment import Abandonment, AbandonmentRule, Ledger, Period
 from dialerd.domain.activity import AbandonmentCounted
 from dialerd.domain.attempts import Lease
-from dialerd.domain.calls import AttemptState, DialMode, LeadAnswered, LeadHeld, LeadLeft, LeadRang, Wanted
+from dialerd.domain.calls import (
+    AgentRang,
+    AttemptState,
+    CallFlow,
+    DialMode,
+    LeadAnswered,
+    LeadHeld,
+    LeadLeft,
+    LeadRang,
+    Wanted,
+)
 from dialerd.domain.campaigns import CampaignSettings, Gate, OnCap, Target
 from dialerd.domain.queues import DeviceState
 from tests.factories import ANNA, ATTEMPT, BEN, a_call, a_campaign, a_queue, an_agent, later, settings
@@ -80,6 +90,17 @@ async def test_only_the_target_agent_counts_where_there_is_one() -> None:
         assert not there(gate, FOR_ANNA)
         node.queues.put(a_queue(agents=(an_agent(), an_agent(interface=BEN))))
         assert there(gate, FOR_ANNA)
+
+
+async def test_an_agent_whose_own_phone_is_rung_is_nobody_elses_though_the_queue_does_not_know_it_yet() -> None:
+    """Seen in the laboratory: the news that the phone rings comes before that of its state, and a second call rang it, too."""
+    async with staffed(ANNA) as (node, gate):
+        await begin(node, campaign_id=2, flow=CallFlow.AGENT_FIRST, state=AttemptState.PREPARING, wanted_agent=ANNA)
+        for call in node.tracker.calls:
+            await node.tell(AgentRang(ANNA), of=call.id)
+        assert not there(gate)
+        assert not there(gate, FOR_ANNA)
+        assert node.tracker.spoken_for() == {ANNA}
 
 
 async def test_calls_for_anyone_leave_the_target_agent_alone_where_another_is_free() -> None:

@@ -22,7 +22,7 @@ from dialerd.domain.accounts import AccountRules
 from dialerd.domain.activity import CampaignHeld, LeadPassedOver, LeadsHeld
 from dialerd.domain.attempts import WaitingLeads
 from dialerd.domain.calls import AgentRang, LeadAnswered, LeadLeft, LeadRang
-from dialerd.domain.campaigns import Campaign, CampaignStatus
+from dialerd.domain.campaigns import Campaign, CampaignStatus, Target
 from dialerd.domain.eligibility import Rule, Verdict
 from dialerd.domain.pacing import HOLD_SENTENCES, JITTER_S, HoldReason, verdicts
 from dialerd.domain.queues import DeviceState, QueueSnapshot, unknown_queue
@@ -452,6 +452,19 @@ async def test_with_the_time_until_which_it_holds_where_time_alone_ends_it() -> 
         assert note.reason is HoldReason.NO_LEAD_DUE
         assert note.until is not None
         assert abs((note.until - later(600)).total_seconds()) < 0.001
+
+
+@pytest.mark.parametrize(
+    ("queue", "calls"),
+    [(staffed(1), 5), (staffed(1, callers_waiting=1), 0), (staffed(0), 0), (unknown_queue("sales"), 0)],
+)
+async def test_a_voice_menu_that_leads_to_a_queue_yields_to_its_callers_and_wants_one_free_agent(
+    queue: QueueSnapshot, calls: int
+) -> None:
+    """Law L4 holds for every campaign that has a bound queue."""
+    async with dialing(campaign(target=Target.MENU, menu="confirm"), leads=5, queue=queue) as node:
+        await pass_time(5)
+        assert len(node.telephony.dialed) == calls
 
 
 async def test_a_bell_that_never_stops_ringing_keeps_no_lead_from_coming_due() -> None:

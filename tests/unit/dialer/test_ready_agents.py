@@ -96,7 +96,8 @@ async def test_an_acceptance_opens_the_call_and_rings_that_agent_first() -> None
         assert (call.lead_id, call.wanted_agent, call.flow) == (1, BEN, CallFlow.AGENT_FIRST)
         assert f"hunt 1 {BEN}" in node.journal
         assert node.cards.promised() == {Wanted("sales", ANNA): 1}
-        assert node.tracker.promised() == {Wanted("sales"): 1}  # who takes it where he does not
+        assert node.tracker.promised() == {}
+        assert node.tracker.rung() == {BEN}
 
 
 async def test_the_agent_who_has_accepted_gets_no_second_card_before_his_phone_rings() -> None:

@@ -45,6 +45,7 @@ from dialerd.domain.calls import (
     StopRequested,
     Vanished,
     WaitExceeded,
+    Wanted,
 )
 from dialerd.domain.dial_modes import TABLES
 from dialerd.domain.outcomes import Outcome
@@ -186,6 +187,18 @@ def test_an_agent_is_promised_to_a_call_until_one_rings() -> None:
     assert [call.needs_agent for call in EVERYWHERE] == [True, True, True, True, False, False]
     call, _ = play(a_hunting_call(), AgentRang(ANNA))
     assert not call.needs_agent
+
+
+def test_a_wanted_agent_is_promised_then_taken_and_any_of_the_queue_is_promised_after_him() -> None:
+    """Else a second call for the same agent would be started before his phone is known to ring."""
+    call = an_answered_call(wanted_agent=ANNA)
+    assert (call.needs_agent, call.wanted, call.rings) == (True, Wanted("sales", ANNA), None)
+    call, _ = play(call, LeadHeld())
+    assert (call.needs_agent, call.rings) == (False, ANNA)
+    call, _ = play(call, AgentRang(ANNA))
+    assert (call.needs_agent, call.rings) == (False, ANNA)
+    call, _ = play(call, AgentRangOut(ANNA), AgentDialTimedOut(1))
+    assert (call.needs_agent, call.wanted, call.rings) == (True, Wanted("sales"), None)
 
 
 def test_when_no_agent_answers_in_time_the_lead_waits_in_the_queue_with_hold_music() -> None:
