@@ -180,12 +180,24 @@ class CallService:
             leg = call.agent_leg(hunt)
             self._on_kept(KeptAgent(campaign_id=call.campaign_id, leg=leg, queue=call.queue, agent=call.agent))
 
+    async def _hunt(self, tracked: TrackedCall, hunt: int, agent: str | None) -> None:
+        """One agent alone is not rung while he talks, has paused or is not logged in: the queue is asked at once."""
+        call = tracked.call
+        if agent is not None and self._is_known_to_be_busy(call.queue, agent):
+            self._feed(call.id, HuntEnded(hunt))
+            return
+        tracked.hunts.add(hunt)
+        await self._telephony.hunt_agent(call, hunt, agent)
+
+    def _is_known_to_be_busy(self, queue: str, agent: str) -> bool:
+        snapshot = self._queues.snapshot(queue)
+        return snapshot.known and agent not in snapshot.free_agents(self._clock.monotonic())
+
     async def _ask_pbx(self, tracked: TrackedCall, command: PbxCommand) -> None:
         call, telephony = tracked.call, self._telephony
         match command:
             case HuntAgent(hunt, agent):
-                tracked.hunts.add(hunt)
-                await telephony.hunt_agent(call, hunt, agent)
+                await self._hunt(tracked, hunt, agent)
             case HoldAgent(hunt):
                 tracked.hunts.add(hunt)
                 await telephony.hold_agent(call, hunt)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
@@ -34,6 +35,7 @@ from dialerd.domain.calls import (
 from dialerd.domain.menus import START, Choice, MenuAction, MenuNode, VoiceMenu
 from dialerd.domain.offers import OfferEvent, OfferState
 from dialerd.domain.outcomes import Outcome
+from dialerd.domain.queues import DeviceState
 from dialerd.errors import AsteriskUnavailable, CallNotPlaced, DialerdError, LegGone
 from tests.factories import ANNA, ATTEMPT, BEN, a_call, a_queue, an_agent
 from tests.fakes.clock import pass_time, settle
@@ -288,6 +290,17 @@ async def test_a_lead_whose_agent_cannot_be_joined_is_not_left_in_silence(troubl
         node.telephony.failures["join"] = [trouble]
         await node.tell(LeadAnswered(), LeadHeld())
         assert done(node)[-2:] == ["move to queue", "hang up hunt 1"]
+
+
+@pytest.mark.parametrize("busy", [{"device": DeviceState.INUSE}, {"paused": True}, {"wrapup_until": 1e9}])
+async def test_a_wanted_agent_who_could_not_take_the_call_is_not_rung_and_the_queue_is_asked_at_once(
+    busy: dict[str, Any],
+) -> None:
+    async with a_node() as node:
+        node.queues.put(a_queue(agents=(an_agent(interface=BEN, **busy), an_agent())))
+        node.tracker.place(a_call(flow=CallFlow.PROGRESSIVE, wanted_agent=BEN), decision_s=0)
+        await node.tell(LeadRang(), LeadAnswered(), LeadHeld())
+        assert [entry for entry in node.journal if entry.startswith("hunt")] == ["hunt 2"]
 
 
 async def test_a_wanted_agent_is_rung_by_his_own_phone_and_the_queue_after_him() -> None:
