@@ -100,7 +100,7 @@ async def test_a_queue_that_asterisk_does_not_know_is_told_and_not_dialed_for(de
 
 
 async def test_no_more_calls_are_on_their_way_than_agents_are_free(desk: Desk, lab: Lab) -> None:
-    await lab.set_fates(ring_s=(1, 1.5), talk_s=(1, 1))
+    await lab.set_fates(ring_s=(1, 1.5), talk_s=(3, 3))
     agents = await desk.staff("1010", "1011")
     campaign = await desk.dial(some(8, range(50)))
     await desk.until_completed(campaign)
