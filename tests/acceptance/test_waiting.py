@@ -32,8 +32,8 @@ async def test_silence_until_the_sla_then_the_greeting_then_silence_then_the_que
     heard = await lab.heard(lead)
     [greeting, *_], [music, *_] = heard.every(GREETING), heard.every(MUSIC)
     assert heard.first() == greeting
-    assert 1.7 < greeting.start_s < 3.5
-    assert 4.7 < music.start_s < 7.5
+    assert 1.7 < greeting.start_s < 2.8
+    assert 4.7 < music.start_s < 6.5
 
 
 async def test_without_a_greeting_the_lead_waits_in_silence(desk: Desk, lab: Lab) -> None:
@@ -64,7 +64,7 @@ async def test_an_agent_who_answers_during_the_greeting_is_heard_at_once(desk: D
     assert lead.answer is not None
     assert leg.answer is not None
     [voice, *_] = heard.every(voice_of_agent("1010"))
-    assert voice.start_s - (leg.answer - lead.answer).total_seconds() < 1
+    assert voice.start_s - (leg.answer - lead.answer).total_seconds() < 0.4
     await desk.judge(campaign, agents=agents)
 
 
@@ -83,9 +83,7 @@ async def test_with_the_message_at_the_sla_it_has_begun_within_two_seconds_and_t
     [lead] = desk.calls_to(number)
     first = (await lab.heard(lead)).first()
     assert first is not None
-    # As slow as an order was to reach the far end, so late may the answer have been known.
-    slowness = (await desk.evidence(campaign)).tolerances.journey.total_seconds()
-    assert (first.name, first.start_s <= 2.0 + slowness) == (MESSAGE, True)
+    assert (first.name, first.start_s <= 2.0) == (MESSAGE, True)
     assert lead.hung_up_by == "pbx", "after the message the call ends"
     assert all((leg.end - lead.end).total_seconds() < 1 for leg in lab.calls("agent")), "nobody is rung any more"
     assert (await desk.lead_states(campaign))[number] is LeadState.ABANDONED
