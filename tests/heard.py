@@ -12,7 +12,7 @@ import sys
 import wave
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby, pairwise
 from operator import itemgetter, mul
@@ -78,6 +78,8 @@ class Heard:
 
     stretches: tuple[Stretch, ...]
     length_s: float
+    arrived_s: float
+    """How much of that is sound that came to the phone, silent or not; for the rest nothing came."""
 
     @classmethod
     def in_file(cls, recording: Path) -> Heard:
@@ -87,7 +89,10 @@ class Heard:
     @classmethod
     def on_wire(cls, packets: Path, *, answered_s: float, ended_s: float) -> Heard:
         """Of a file that the ear has written, between two moments in epoch seconds; ValueError if packets are missing."""
-        return cls.in_samples(_sound_of(_packets(packets), since=answered_s, until=ended_s))
+        heard = _packets(packets)
+        sound = _sound_of(heard, since=answered_s, until=ended_s)
+        arrived = sum(len(packet.sound) for packet in heard if answered_s <= packet.arrived_s <= ended_s)
+        return replace(cls.in_samples(sound), arrived_s=arrived / RATE_HZ)
 
     @classmethod
     def in_samples(cls, samples: Sequence[int]) -> Heard:
@@ -95,7 +100,7 @@ class Heard:
         length_s = len(samples) / RATE_HZ
         sounds = list(_sounds(windows))
         stretches = sorted([*sounds, *_silences(sounds, length_s)], key=lambda stretch: stretch.start_s)
-        return cls(stretches=tuple(stretches), length_s=length_s)
+        return cls(stretches=tuple(stretches), length_s=length_s, arrived_s=length_s)
 
     def first(self) -> Stretch | None:
         """The first that is not silence."""
