@@ -13,6 +13,9 @@ INSTALL := $(PIP) install --quiet --no-deps
 READY := $(VENV)/.ready
 # Laboratories that the acceptance tests use side by side: they mostly wait, so three fit two cores.
 LABS ?= 3
+# Of `make soak`: how often something is killed, and (empty: another one each time) the seed of the run.
+KILLS ?= 30
+SEED ?=
 
 # The two old source packages would otherwise let setuptools fetch what it likes while they are built.
 export PIP_USE_PEP517 := 1
@@ -28,18 +31,21 @@ setup: $(READY) ## Make the virtual environment and install everything the lock 
 demo: $(READY) ## Dial the sample list through a real Asterisk, judged by the carrier's records (MODE=progressive|preview|agent-first|menu)
 	$(BIN)/python docker/demo.py
 
-# Tests of TLS make their certificates with it; a bare Debian may not have it.
-.PHONY: openssl
-openssl:
-	@command -v openssl >/dev/null || { \
+# Tests of TLS make their certificates with the one, the unit is judged by the other; a bare Debian may have neither.
+.PHONY: test-tools
+test-tools:
+	@missing=; \
+	command -v openssl >/dev/null || missing="$$missing openssl"; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	test -z "$$missing" || { \
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
-	    || { echo 'The tests need openssl: install it' >&2; exit 1; }; \
-	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openssl; }
+	    || { echo "The tests need$$missing: install it" >&2; exit 1; }; \
+	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
 
 .PHONY: test
-test: openssl lint ## Everything: set-up, style, types, import contracts, then all tests (starts the laboratory itself)
+test: test-tools lint ## Everything: set-up, style, types, import contracts, then all tests (starts the laboratory itself)
 	$(BIN)/python -m pytest tests/unit tests/integration -n auto
-	$(BIN)/python -m pytest tests/acceptance -n $(LABS)
+	$(BIN)/python -m pytest tests/acceptance tests/faults -m 'not long' -n $(LABS)
 
 .PHONY: test-unit
 test-unit: $(READY) ## The fast tests only: no database, no Asterisk
@@ -59,6 +65,14 @@ docs: $(READY) ## Print the diagrams in docs/ anew from the tables in dialerd/do
 .PHONY: bench
 bench: $(READY) ## Measure throughput and latency
 	$(BIN)/python -m tests.benchmarks
+
+.PHONY: drill
+drill: test-tools $(READY) ## Provoke all fifty ways of failing (tests/faults/README.md), judged by the carrier's records
+	$(BIN)/python -m pytest tests/faults -n $(LABS)
+
+.PHONY: soak
+soak: $(READY) ## Kill daemon, Postgres and Asterisk at random under load, and judge it (KILLS=30 LABS=3 SEED=)
+	$(BIN)/python -m tests.faults.soak --kills $(KILLS) --labs $(LABS) $(if $(SEED),--seed $(SEED))
 
 .PHONY: lab-up
 lab-up: ## Start the laboratory: a PBX, a carrier and telephones in containers

@@ -23,19 +23,20 @@ from dialerd.domain.calls import NoAgent
 from dialerd.domain.campaigns import Campaign, CampaignStatus, Target
 from dialerd.domain.compliance import Demand, Profile, contradictions
 from dialerd.domain.menus import VoiceMenu
+from dialerd.domain.pacing import MOST_CLOCK_DIFFERENCE
 from dialerd.errors import AsteriskUnavailable, DialerdError, NotFound, SettingsError
 from dialerd.settings import AriSettings, Settings
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.embedded import database
 from dialerd.store.menus import MenuStore
-from dialerd.store.nodes import NodeStore
+from dialerd.store.nodes import NodeStore, OldSnapshot
 from dialerd.store.pool import Pool, connect
 from dialerd.store.schema import missing_migrations
 from dialerd.tls import trusting
 
 PATIENCE_S = 8.0
-MOST_CLOCK_DIFFERENCE = timedelta(seconds=5)
-"""Windows and cool-offs are judged by the database's clock; beyond this, one of the two clocks is wrong."""
+LONGEST_TRANSACTION = timedelta(minutes=5)
+"""What a backup or a report may take; while one lasts, the rows that dialing changes cannot be cleared away."""
 
 TOO_MUCH = {"Command": "command", "GetConfig": "config", "ModuleLoad": "system"}
 """Actions that betray a class of permissions by which one could take over the PBX."""
@@ -104,6 +105,7 @@ async def _look_at_database(settings: Settings, site: _Site) -> AsyncIterator[Ve
             missing = await missing_migrations(pool)
             yield _judge_schema(missing)
             yield _judge_clock(await NodeStore(pool).clock_difference())
+            yield _judge_snapshot(await NodeStore(pool).oldest_snapshot())
             if not missing:
                 await _take_campaigns(pool, site)
     except DialerdError as trouble:
@@ -128,7 +130,16 @@ def _judge_clock(difference: timedelta) -> Verdict:
     apart = f"{abs(difference.total_seconds()):.1f} s apart from the database's"
     if abs(difference) < MOST_CLOCK_DIFFERENCE:
         return Verdict(what="clock", ok=True, says=apart)
-    return Verdict(what="clock", ok=False, says=f"{apart}: set both by NTP")
+    return Verdict(what="clock", ok=False, says=f"{apart}: nothing is dialed until both are set, by NTP")
+
+
+def _judge_snapshot(oldest: OldSnapshot | None) -> Verdict:
+    """A transaction that does not end makes claims slower and slower."""
+    if oldest is None or oldest.age < LONGEST_TRANSACTION:
+        return Verdict(what="old transactions", ok=True, says="none")
+    who = f"process {oldest.pid} of user {oldest.user} ({oldest.application or 'without a name'}, {oldest.state})"
+    says = f"{who} keeps one open since {oldest.age.total_seconds():.0f} s, which slows dialing: end it by pg_terminate_backend"
+    return Verdict(what="old transactions", ok=False, says=f"{says}, and set idle_in_transaction_session_timeout")
 
 
 async def _take_campaigns(pool: Pool, site: _Site) -> None:

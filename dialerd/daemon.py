@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -21,75 +23,140 @@ from dialerd.compliance import profiles as load_profiles
 from dialerd.dialer.archivist import Archivist
 from dialerd.dialer.call_tracker import CallTracker
 from dialerd.dialer.card_desk import CardDesk
+from dialerd.dialer.database_watch import DatabaseWatch
+from dialerd.dialer.leases import Leases
+from dialerd.dialer.lost_rows import LostRows
 from dialerd.dialer.pacer import Pacer
+from dialerd.dialer.presence import Presence
 from dialerd.dialer.rescuer import Rescuer
 from dialerd.dialer.runner_parts import RunnerParts
 from dialerd.dialer.sound_watch import SoundWatch
 from dialerd.dialer.supervisor import Supervisor
-from dialerd.dialer.trunk import Trunk
+from dialerd.dialer.trunks import Trunks
+from dialerd.dialer.vital_signs import VitalSigns
 from dialerd.domain.calls import CallEvent, KeptAgent
 from dialerd.domain.offers import Offer
-from dialerd.errors import DialerdError
+from dialerd.domain.pacing import HoldReason
+from dialerd.errors import DialerdError, NodeNameTaken, SettingsError
+from dialerd.log import configure
 from dialerd.metrics import Metrics
-from dialerd.settings import Settings
+from dialerd.settings import BackupTrunk, Settings, changed_fields
+from dialerd.settings import TrunkSettings as PreferredTrunk
 from dialerd.store.activity import ActivityStore
 from dialerd.store.attempts import AttemptStore
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.embedded import database
 from dialerd.store.migrate import migrate
-from dialerd.store.nodes import NodeStore
+from dialerd.store.nodes import NodeName, NodeStore
 from dialerd.store.offers import OfferStore
 from dialerd.store.pool import Pool, connect, listen
 from dialerd.store.recordings import RecordingStore
+from dialerd.store.servers import KnownServer
 from dialerd.store.sounds import SoundStore
+from dialerd.store.spool import Spool
 
 log = structlog.get_logger(__name__)
 
 NEWS_QUEUE = 20_000
 HEARTBEAT_S = 5.0
+RECORD_CONNECTIONS, VITAL_CONNECTIONS = 3, 3
+"""Beside those of database.pool_size: for the rows of running calls, and for the signs of life; one of these holds our name."""
 GC_ALLOCATIONS = 20_000
 """New objects between two collections of the youngest; Python's own 700 means several collections for each call."""
 PARTITIONS_S = 12 * 3600.0
+LIVE_SETTINGS = frozenset({"log.format", "log.level", "trunk.max_calls_per_second"})
+"""What a running daemon takes over when it is told to read its settings again. All others wait for the next start."""
 
 
-async def run(settings: Settings) -> None:
-    """Dial until SIGTERM or SIGINT. Raises SettingsError, before anything is started, if the settings cannot work."""
+async def run(settings: Settings, *, read_again: Callable[[], Settings]) -> None:
+    """Dial until SIGTERM or SIGINT. Raises SettingsError, before anything is started, if the settings cannot work.
+
+    `read_again` is what SIGHUP asks for; it raises SettingsError.
+    """
     settings.require_asterisk()
     async with database(settings.database) as dsn:
         await migrate(dsn)
-        pool = await connect(dsn, max_connections=settings.database.pool_size)
-        try:
-            async with NodeStore(pool).name_reserved(settings.dialer.node_id), asyncio.TaskGroup() as tasks:
-                await _Daemon(settings, dsn, pool, tasks).live()
-        finally:
+        async with (
+            _connected(dsn, settings.database.pool_size) as pools,
+            NodeStore(pools.vital).name_reserved(settings.dialer.node_id) as name,
+            asyncio.TaskGroup() as tasks,
+        ):
+            await _Daemon(settings, pools, name, tasks, read_again).live()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pools:
+    """Connections to one database, apart for those that must not wait for the others."""
+
+    dsn: str
+    claims: Pool
+    """For claims, and for all that may wait as they do. Shut while the server may have lost rows."""
+    records: Pool
+    """For the rows of running calls."""
+    vital: Pool
+    """For the signs of life, on which the right to dial depends."""
+    server: KnownServer
+
+
+@asynccontextmanager
+async def _connected(dsn: str, size: int) -> AsyncIterator[_Pools]:
+    server, opened = KnownServer(), list[Pool]()
+    try:
+        for most, greet in (
+            (size, server.guard),
+            (RECORD_CONNECTIONS, server.greet),
+            (VITAL_CONNECTIONS, server.greet),
+        ):
+            opened.append(await connect(dsn, max_connections=most, greet=greet))
+        claims, records, vital = opened
+        server.watch(vital)
+        yield _Pools(dsn=dsn, claims=claims, records=records, vital=vital, server=server)
+    finally:
+        for pool in opened:
             pool.terminate()
 
 
 class _Daemon:
     """The parts, in the order in which they need each other."""
 
-    def __init__(self, settings: Settings, dsn: str, pool: Pool, tasks: asyncio.TaskGroup) -> None:
-        clock, node = SYSTEM_CLOCK, settings.dialer.node_id
+    def __init__(
+        self,
+        settings: Settings,
+        pools: _Pools,
+        name: NodeName,
+        tasks: asyncio.TaskGroup,
+        read_again: Callable[[], Settings],
+    ) -> None:
+        clock, node, pool = SYSTEM_CLOCK, settings.dialer.node_id, pools.claims
         self._settings = settings
-        self._dsn = dsn
+        self._read_again = read_again
+        self._dsn = pools.dsn
         self._tasks = tasks
         self._eternal: list[asyncio.Task[None]] = []
         self._database_up = True
+        self._name = name
+        self._name_taken: NodeNameTaken | None = None
+        self._oldest_transaction_s = 0.0
         self.metrics = Metrics()
+        self.vital_signs = VitalSigns(clock, on_change=self._calls_changed)
         profiles = load_profiles(settings.compliance.profile_file)
-        self.campaigns = CampaignStore(pool, profiles)
+        self.campaigns = CampaignStore(pool, profiles, vital=pools.vital)
         self.attempts = AttemptStore(pool, profiles)
-        self.nodes = NodeStore(pool)
+        records = AttemptStore(pools.records, profiles)
+        self.nodes = NodeStore(pools.vital)
+        self.spool = Spool(settings.dialer.spool_dir or settings.database.state_dir / "spool", node)
         self.activity = ActivityStore(pool)
         self.ami_news: asyncio.Queue[AmiNews] = asyncio.Queue(NEWS_QUEUE)
         self.ari_news: asyncio.Queue[AriNews] = asyncio.Queue(NEWS_QUEUE)
-        self.ami = Ami(ami_settings(settings), events=self.ami_news)
+        self.ami = Ami(ami_settings(settings), events=self.ami_news, on_speech=self._calls_changed)
         self.ari = Ari(ari_settings(settings), events=self.ari_news)
         self.reader = EventReader()
         self.queues = QueueMonitor(now=clock.monotonic)
         self.telephony = Telephony(self.ami, self.ari, self.reader, app=settings.ari.app, trunk=_trunk(settings))
-        trunk = Trunk(clock)
-        pacer = Pacer(node_calls_per_second=settings.trunk.max_calls_per_second, now=clock.monotonic())
+        rates = {trunk.name: trunk.max_calls_per_second for trunk in _trunks(settings)}
+        self.trunks = Trunks(rates, now=clock.monotonic())
+        pacer = Pacer(self.trunks)
+        leases = Leases(clock)
         offers = OfferStore(pool, profiles)
         self.cards = CardDesk(
             offers=offers,
@@ -102,20 +169,46 @@ class _Daemon:
             on_change=self._calls_changed,
         )
         self.tracker = CallTracker(
-            attempts=self.attempts,
+            attempts=records,
             cards=self.cards,
+            spool=self.spool,
             telephony=self.telephony,
             queues=self.queues,
             clock=clock,
             publish=self.metrics.observe,
-            trunk=trunk,
+            trunks=self.trunks,
             pacer=pacer,
+            leases=leases,
             on_change=self._calls_changed,
             on_kept=self._agent_kept,
             tasks=tasks,
         )
+        lost_rows = LostRows(
+            attempts=records,
+            spool=self.spool,
+            telephony=self.telephony,
+            tracker=self.tracker,
+            clock=clock,
+            node=node,
+        )
+        self.lost_rows = lost_rows
+        self.database_watch = DatabaseWatch(
+            server=pools.server,
+            clock_difference=self.nodes.clock_difference,
+            put_back=self._put_lost_rows_back,
+            clock=clock,
+            on_change=self._calls_changed,
+        )
+        self.presence = Presence(
+            nodes=self.nodes,
+            telephony=self.telephony,
+            clock=clock,
+            node=node,
+            silent_after=settings.dialer.lease_duration.total_seconds(),
+            on_news=self._neighbours_changed,
+        )
         self.rescuer = Rescuer(
-            attempts=self.attempts,
+            attempts=records,
             telephony=self.telephony,
             tracker=self.tracker,
             clock=clock,
@@ -123,6 +216,10 @@ class _Daemon:
             node=node,
             every_s=settings.dialer.resync_interval.total_seconds(),
             rescue_after=settings.dialer.rescue_after,
+            give_up_after=settings.dialer.give_up_after,
+            presence=self.presence,
+            lost_rows=lost_rows,
+            on_ready=self._calls_changed,
         )
         parts = RunnerParts(
             campaigns=self.campaigns,
@@ -132,15 +229,19 @@ class _Daemon:
             queues=self.queues,
             telephony=self.telephony,
             tracker=self.tracker,
-            trunk=trunk,
+            trunks=self.trunks,
             pacer=pacer,
             clock=clock,
             publish=self.metrics.observe,
             node=node,
             lease_duration=settings.dialer.lease_duration,
+            leases=leases,
             asterisk_ready=self._asterisk_ready,
+            node_holds=self._node_holds,
         )
-        self.supervisor = Supervisor(campaigns=self.campaigns, tracker=self.tracker, parts=parts, tasks=tasks)
+        self.supervisor = Supervisor(
+            campaigns=self.campaigns, nodes=self.nodes, tracker=self.tracker, parts=parts, tasks=tasks
+        )
         self.archivist = Archivist(
             recordings=RecordingStore(pool),
             telephony=self.telephony,
@@ -157,6 +258,7 @@ class _Daemon:
             queues=self.queues,
             on_call_news=self._call_news,
             on_link=self._link_changed,
+            on_lag=self.metrics.note_lag,
         )
 
     async def live(self) -> None:
@@ -164,19 +266,25 @@ class _Daemon:
         settings = self._settings
         node, resync_s = settings.dialer.node_id, settings.dialer.resync_interval.total_seconds()
         await self.nodes.register(node, __version__)
+        await self.spool.open()
         self._show_in_metrics()
+        self._forever("database-watch", self.database_watch.run())
+        self._forever("spool", self.spool.watch())
         self._forever("ami", self.ami.run())
         self._forever("ari", self.ari.run())
         self._forever("ami-news", self.listener.listen_to_ami(self.ami_news))
         self._forever("ari-news", self.listener.listen_to_ari(self.ari_news))
         self._forever("queue-resync", self.listener.resync_queues(resync_s))
+        self._forever("presence", self.presence.run())
         self._forever("rescuer", self.rescuer.run())
         self._forever("cards", self.cards.run())
         self._forever("recordings", self.archivist.run())
         self._forever("sounds", self.sounds.run())
         self._forever("bell", listen(self._dsn, self._ring))
         self._forever("heartbeat", self._heartbeat(node))
+        self._forever("node-name", self._keep_name())
         self._forever("partitions", self._keep_partitions_ahead())
+        self._forever("vital-signs", self.vital_signs.run())
         self._forever(
             "http", serve(create_app(self.metrics.registry, self._readiness), settings.http.host, settings.http.port)
         )
@@ -185,6 +293,7 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         _calm_the_collector()
         systemd.ready(f"node {node}")
         log.info("dialerd_started", node=node, version=__version__)
@@ -192,11 +301,37 @@ class _Daemon:
         await self._drain()
         for task in self._eternal:
             task.cancel()
+        if self._name_taken is not None:
+            raise self._name_taken
 
     def _stop(self) -> None:
         log.info("dialerd_stopping", calls_in_flight=len(self.tracker.calls))
         systemd.stopping("no new calls; those in flight end")
         self.supervisor.stop_dialing()
+
+    def _reload(self) -> None:
+        """Take over what can be changed while calls run, and say what cannot. Settings that cannot be used change nothing."""
+        try:
+            new = self._read_again()
+            new.require_asterisk()
+        except SettingsError as wrong:
+            log.error("settings_not_reloaded", why=wrong.message, hint="the daemon goes on with those it has")
+            systemd.say("settings not reloaded: they cannot be used")
+            return
+        changed = changed_fields(self._settings, new)
+        self._take_over(new)
+        waiting = changed - LIVE_SETTINGS
+        log.info("settings_reloaded", in_force=sorted(changed - waiting), at_the_next_start=sorted(waiting))
+        systemd.say("settings reloaded" + (", some of them for the next start: see the log" if waiting else ""))
+
+    def _take_over(self, new: Settings) -> None:
+        """LIVE_SETTINGS, and no others."""
+        rate = new.trunk.max_calls_per_second
+        trunk = self._settings.trunk.model_copy(update={"max_calls_per_second": rate})
+        self._settings = self._settings.model_copy(update={"log": new.log, "trunk": trunk})
+        configure(new.log)
+        self.trunks.set_most(trunk.name, rate, SYSTEM_CLOCK.monotonic())
+        self.supervisor.wake_all()
 
     async def _drain(self) -> None:
         """Talk does not need us, and what is left is taken up again by the next start, so patience has a limit."""
@@ -212,7 +347,37 @@ class _Daemon:
         self._eternal.append(self._tasks.create_task(_never_ends(name, work), name=name))
 
     def _asterisk_ready(self) -> bool:
-        return self.telephony.up and self.rescuer.ready.is_set()
+        return self.telephony.up and not self.ami.is_doubtful and self.rescuer.ready.is_set()
+
+    def _node_holds(self) -> frozenset[HoldReason]:
+        """What forbids the calls of all campaigns at once."""
+        return frozenset(reason for reason, holds in self._holding() if holds)
+
+    def _holding(self) -> Iterator[tuple[HoldReason, bool]]:
+        yield HoldReason.NAME_LOST, not self._name.held
+        yield HoldReason.FILES_SHORT, self.vital_signs.files_short
+        yield HoldReason.SPOOL_BROKEN, bool(self.spool.broken)
+        yield HoldReason.CALLS_LOST, bool(self.lost_rows.without_row)
+        for reason in self.database_watch.holds:
+            yield reason, True
+
+    async def _put_lost_rows_back(self) -> None:
+        """From what we know, and then, at the next look at Asterisk, from what its channels say."""
+        await self.lost_rows.put_back_recent()
+        self.rescuer.database_changed()
+
+    async def _keep_name(self) -> None:
+        """Where somebody else has started under our name, he has our calls by now, too: we end, and say why."""
+        try:
+            await self._name.keep(self._calls_changed)
+        except NodeNameTaken as taken:
+            log.error("node_name_taken", why=str(taken), hint="stop one of the two, or give it another dialer.node_id")
+            self._name_taken = taken
+            self._stop()
+        await asyncio.Event().wait()
+
+    def _neighbours_changed(self) -> None:
+        self.rescuer.look_again()
 
     def _calls_changed(self) -> None:
         self.supervisor.wake_all()
@@ -246,21 +411,37 @@ class _Daemon:
         self.metrics.watch_link("ami", is_up=self.ami.up.is_set, counters=lambda: vars(self.ami.counters))
         self.metrics.watch_link("ari", is_up=self.ari.up.is_set, counters=lambda: vars(self.ari.counters))
         self.metrics.watch_calls(lambda: self.tracker.calls)
+        self.metrics.watch_trunks(lambda: self.trunks.all)
         self.metrics.watch_queues(self.queues.watched, now=SYSTEM_CLOCK.monotonic)
+        self.metrics.watch_loop(lambda: self.vital_signs.blocked_s)
+        self.metrics.watch_database(
+            clock_difference=lambda: self.database_watch.difference,
+            spool_broken=lambda: bool(self.spool.broken),
+            calls_without_row=lambda: len(self.lost_rows.without_row),
+        )
+        self.metrics.watch_transactions(lambda: self._oldest_transaction_s)
+        self.metrics.watch_draining(lambda: self.supervisor.draining)
 
-    def _readiness(self) -> dict[str, bool]:
+    def _readiness(self) -> dict[str, bool | str]:
         return {
             "database": self._database_up,
-            "ami": self.ami.up.is_set(),
-            "ari": self.ari.up.is_set(),
+            "node_name": self._name.held,
+            "database_space": HoldReason.STORE_FULL not in self.supervisor.holds,
+            "ami": "Asterisk is shutting down" if self.ami.is_leaving else self.ami.up.is_set() or self.ami.why_down,
+            "ari": self.ari.up.is_set() or self.ari.why_down,
             "calls_known": self.rescuer.ready.is_set(),
+            "files": not self.vital_signs.files_short,
+            "clocks": self.database_watch.clocks_agree,
+            "spool": not self.spool.broken or self.spool.broken,
+            "not_draining": not self.supervisor.draining or "`dialerd node undrain` lets it start calls again",
         }
 
     async def _heartbeat(self, node: str) -> None:
         while True:
             try:
-                await self.nodes.heartbeat(node)
                 await self.nodes.note_queues(self.queues.names())
+                oldest = await self.nodes.oldest_snapshot()
+                self._oldest_transaction_s = oldest.age.total_seconds() if oldest else 0.0
                 self._database_up = True
             except DialerdError as trouble:
                 self._database_up = False
@@ -303,9 +484,14 @@ def ari_settings(settings: Settings) -> AriSettings:
     )
 
 
+def _trunks(settings: Settings) -> Sequence[PreferredTrunk | BackupTrunk]:
+    """The preferred one first."""
+    return (settings.trunk, *settings.trunk.backups)
+
+
 def _trunk(settings: Settings) -> TrunkSettings:
     return TrunkSettings(
-        dial_template=settings.trunk.dial_template,
+        dial_templates={trunk.name: trunk.dial_template for trunk in _trunks(settings)},
         message=settings.dialer.message_sound,
         hold_margin_s=int(settings.dialer.hold_margin.total_seconds()),
     )

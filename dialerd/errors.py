@@ -45,8 +45,23 @@ class StoreUnavailable(DialerdError):
     """The database cannot be reached, or cannot write. Wait, and try again."""
 
 
+class StoreFull(StoreUnavailable):
+    """The database has no space left to write to. Make room on its disk: until then nothing is dialed."""
+
+
 class StoreBusy(StoreUnavailable):
     """Somebody else is changing this just now. Try again in a moment."""
+
+
+class MigrationFailed(DialerdError):
+    """The database did not take a migration, and is as it was before that file."""
+
+    def __init__(self, name: str, why: object) -> None:
+        super().__init__(
+            f"{name} failed: {why}. The database is as it was before that file: daemons of the version before can go on with it. "
+            "Put right what the message says, and run `dialerd migrate` again"
+        )
+        self.name = name
 
 
 class MigrationChanged(DialerdError):

@@ -28,11 +28,21 @@
 | dialerd_queue_callers_waiting | queue | callers in the bound queue |
 | dialerd_queue_agents | queue | agents of the bound queue, logged in or not |
 | dialerd_queue_agents_free | queue | those who could take a call now |
+| dialerd_trunk_calls_total | trunk, result | calls by what they showed of their trunk: good (a phone rang, was busy, ...), failed |
+| dialerd_trunk_calls_per_second | trunk | how fast it may be given calls now: less than is set while it refuses too many |
+| dialerd_trunk_paused | trunk | 1 while it is given time, or is tried with one call |
 | dialerd_link_up | link | 1 while the line to Asterisk (ami, ari) stands |
 | dialerd_link_events_total | link | events received |
 | dialerd_link_reconnects_total | link | times the line was built anew |
 | dialerd_link_timeouts_total | link | actions that got no answer in time |
 | dialerd_link_faults_total | link, kind | malformed messages, overflows, replies that nobody waited for |
+| dialerd_link_event_lag_seconds | link | from the reading of an event until it was acted upon |
+| dialerd_event_loop_blocked_seconds_total | | for how long the daemon has stood still, in blocks of a second or more |
+| dialerd_clock_difference_seconds | | by how much the database's clock is ahead of ours; missing while it is not known |
+| dialerd_database_oldest_transaction_seconds | | age of the session that keeps Postgres from clearing changed rows away |
+| dialerd_spool_broken | | 1 while the spool folder cannot be written |
+| dialerd_calls_without_row | | live calls of ours of which the database knows neither attempt nor lead |
+| dialerd_node_draining | - | 1 while people want the node to start no call |
 | dialerd_build_info | version | 1 |
 
 The process's own (process_cpu_seconds_total, process_resident_memory_bytes, ...) stand beside them.
@@ -41,7 +51,7 @@ The process's own (process_cpu_seconds_total, process_resident_memory_bytes, ...
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -69,6 +79,7 @@ from dialerd.domain.activity import (
 from dialerd.domain.calls import AttemptState, Call
 from dialerd.domain.pacing import HoldReason
 from dialerd.domain.queues import QueueSnapshot
+from dialerd.domain.trunks import Trunk
 
 SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 # Two and three seconds are what regulators and the first specification measure by.
@@ -131,10 +142,17 @@ class Metrics:
             name: self._gauge(f"abandonment_{name}", says, "campaign") for name, says in _ABANDONMENT.items()
         }
         self._gauge("build_info", "The version that runs", "version").labels(__version__).set(1)
+        self._lag = self._histogram(
+            "link_event_lag_seconds", "From the reading of an event until it was acted upon", SHORT, "link"
+        )
 
     def watch_link(self, link: str, *, is_up: Callable[[], bool], counters: Callable[[], Mapping[str, int]]) -> None:
         """Show a line to Asterisk. `counters` has events, reconnects and timeouts, and may have the kinds of faults."""
         self._links.watched.append(_Link(name=link, is_up=is_up, counters=counters))
+
+    def note_lag(self, link: str, seconds: float) -> None:
+        """An event of this line was acted upon so late."""
+        self._lag.labels(link).observe(seconds)
 
     def watch_calls(self, calls: Callable[[], Sequence[Call]]) -> None:
         """Show the calls in flight, counted at each scrape, so that no missed event can leave the figure wrong.
@@ -146,6 +164,33 @@ class Metrics:
     def watch_queues(self, queues: Callable[[], Sequence[QueueSnapshot]], *, now: Callable[[], float]) -> None:
         """Show the bound queues, counted at each scrape. `now` is the clock that tells whether a wrap-up is over."""
         self.registry.register(_Queues(queues, now))
+
+    def watch_trunks(self, trunks: Callable[[], Sequence[Trunk]]) -> None:
+        """Show how each of the node's trunks stands."""
+        self.registry.register(_Trunks(trunks))
+
+    def watch_loop(self, blocked_s: Callable[[], float]) -> None:
+        """Show for how long the event loop has stood still since the start."""
+        self.registry.register(_Loop(blocked_s))
+
+    def watch_database(
+        self,
+        *,
+        clock_difference: Callable[[], timedelta | None],
+        spool_broken: Callable[[], bool],
+        calls_without_row: Callable[[], int],
+    ) -> None:
+        """Show whether the database, and the disk that stands in for it, can be trusted."""
+        self.registry.register(_Database(clock_difference, spool_broken, calls_without_row))
+
+    def watch_transactions(self, oldest_s: Callable[[], float]) -> None:
+        """Show for how long somebody keeps Postgres from clearing away what dialing has changed; 0 where nobody does."""
+        says = "Age of the oldest transaction that holds changed rows back"
+        self._gauge("database_oldest_transaction_seconds", says).set_function(oldest_s)
+
+    def watch_draining(self, draining: Callable[[], bool]) -> None:
+        """Show whether people have told the node to start no call."""
+        self._gauge("node_draining", "Whether the node hands its campaigns to others").set_function(draining)
 
     def observe(self, fact: Fact) -> None:
         """Count one fact."""
@@ -304,6 +349,59 @@ class _Queues(Collector):
             agents.add_metric([queue.name], len(queue.agents))
             free.add_metric([queue.name], len(queue.free_agents(now)))
         yield from (waiting, agents, free)
+
+
+class _Trunks(Collector):
+    def __init__(self, trunks: Callable[[], Sequence[Trunk]]) -> None:
+        self._trunks = trunks
+
+    def collect(self) -> Iterator[Metric]:
+        labels = ["trunk", "result"]
+        calls = CounterMetricFamily("dialerd_trunk_calls", "What calls showed of their trunk", labels=labels)
+        rate = GaugeMetricFamily("dialerd_trunk_calls_per_second", "How fast it may be given calls", labels=["trunk"])
+        paused = GaugeMetricFamily("dialerd_trunk_paused", "Whether it is given time", labels=["trunk"])
+        for trunk in self._trunks():
+            calls.add_metric([trunk.name, "good"], trunk.good)
+            calls.add_metric([trunk.name, "failed"], trunk.failed)
+            rate.add_metric([trunk.name], trunk.rate.allowed)
+            paused.add_metric([trunk.name], trunk.breaker.pause_s > 0)
+        yield from (calls, rate, paused)
+
+
+class _Loop(Collector):
+    def __init__(self, blocked_s: Callable[[], float]) -> None:
+        self._blocked_s = blocked_s
+
+    def collect(self) -> Iterator[Metric]:
+        yield CounterMetricFamily(
+            "dialerd_event_loop_blocked_seconds", "For how long the daemon has stood still", value=self._blocked_s()
+        )
+
+
+class _Database(Collector):
+    def __init__(
+        self,
+        clock_difference: Callable[[], timedelta | None],
+        spool_broken: Callable[[], bool],
+        calls_without_row: Callable[[], int],
+    ) -> None:
+        self._clock_difference = clock_difference
+        self._spool_broken = spool_broken
+        self._calls_without_row = calls_without_row
+
+    def collect(self) -> Iterator[Metric]:
+        ahead = GaugeMetricFamily(
+            "dialerd_clock_difference_seconds", "By how much the database's clock is ahead of ours"
+        )
+        if (difference := self._clock_difference()) is not None:
+            ahead.add_metric([], difference.total_seconds())
+        yield ahead
+        yield GaugeMetricFamily(
+            "dialerd_spool_broken", "Whether the spool folder cannot be written", value=float(self._spool_broken())
+        )
+        yield GaugeMetricFamily(
+            "dialerd_calls_without_row", "Live calls that the database has lost", value=self._calls_without_row()
+        )
 
 
 class _CallsInFlight(Collector):

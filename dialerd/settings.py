@@ -13,13 +13,13 @@ Lengths of time are seconds where they are bare numbers, or carry their unit: `5
 import os
 import re
 import socket
-import tomllib
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,6 +27,7 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_core import ErrorDetails
@@ -41,11 +42,14 @@ from pydantic_settings import (
 from pydantic_settings import SettingsError as UnreadableValue
 
 from dialerd.errors import SettingsError
+from dialerd.toml_file import UnreadableToml, read_toml
 
 SYSTEM_FILE = Path("/etc/dialerd/dialerd.toml")
 SYSTEM_STATE = Path("/var/lib/dialerd")
 ENV_PREFIX = "DIALERD_"
 CONFIG_VARIABLE = "DIALERD_CONFIG"
+LONGEST_FILE = 64 * 1024
+"""Bytes of the file; a daemon that is told to read it again has calls to serve meanwhile."""
 
 _UNITS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _LENGTH = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
@@ -58,7 +62,10 @@ def _length_of_time(value: object) -> object:
     written = _LENGTH.fullmatch(value.strip().lower())
     if not written:
         raise ValueError("a number of seconds, or a number with ms, s, m, h or d")
-    return timedelta(seconds=float(written[1]) * _UNITS[written[2]])
+    try:
+        return timedelta(seconds=float(written[1]) * _UNITS[written[2]])
+    except OverflowError:
+        raise ValueError("a time that ends before the end of the world") from None
 
 
 def _state_dir() -> Path:
@@ -70,6 +77,13 @@ def _state_dir() -> Path:
 
 def _node_id() -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:64] or "dialerd"
+
+
+def _no_number(value: object) -> object:
+    """To Python a number is an address, too, and `false` is 0.0.0.0."""
+    if isinstance(value, int):
+        raise ValueError("a network in quotation marks, like 10.20.0.0/24")
+    return value
 
 
 Length = Annotated[timedelta, BeforeValidator(_length_of_time)]
@@ -138,28 +152,59 @@ class AriSettings(_Group):
         return url.rstrip("/").removesuffix("/ari")
 
 
-class TrunkSettings(_Group):
-    dial_template: str = "PJSIP/{digits}@carrier"
-    """How a number is dialed: `{digits}` becomes the number without its plus sign, `{e164}` the number with it."""
-    max_calls_per_second: Annotated[float, Field(gt=0, le=1000)] = 20.0
-    """What the carrier takes from this node, whatever the campaigns wish together. One campaign may set up to 20."""
+def _dials_one_number(template: str) -> str:
+    # An ampersand would dial a second destination, a comma add options: nothing but one channel may be named here.
+    if not _DIAL_TEMPLATE.fullmatch(template):
+        raise ValueError("one channel with {digits} or {e164} in it once, like PJSIP/{digits}@carrier")
+    return template
 
-    @field_validator("dial_template")
+
+DialTemplate = Annotated[str, AfterValidator(_dials_one_number)]
+CallsPerSecond = Annotated[float, Field(gt=0, le=1000)]
+
+
+class BackupTrunk(_Group):
+    name: Annotated[str, Field(pattern=_NAME)]
+    """What people call it, in the call log and the metrics."""
+    dial_template: DialTemplate
+    max_calls_per_second: CallsPerSecond = 20.0
+
+
+class TrunkSettings(_Group):
+    name: Annotated[str, Field(pattern=_NAME)] = "carrier"
+    """What people call it, in the call log and the metrics."""
+    dial_template: DialTemplate = "PJSIP/{digits}@carrier"
+    """How a number is dialed: `{digits}` becomes the number without its plus sign, `{e164}` the number with it."""
+    max_calls_per_second: CallsPerSecond = 20.0
+    """What the carrier takes from this node, whatever the campaigns wish together. One campaign may set up to 20."""
+    backups: tuple[BackupTrunk, ...] = ()
+    """Other trunks, the preferred one first: calls go by them while this one fails, or takes fewer calls than are to be made."""
+
+    @field_validator("backups")
     @classmethod
-    def _dials_one_number(cls, template: str) -> str:
-        # An ampersand would dial a second destination, a comma add options: nothing but one channel may be named here.
-        if not _DIAL_TEMPLATE.fullmatch(template):
-            raise ValueError("one channel with {digits} or {e164} in it once, like PJSIP/{digits}@carrier")
-        return template
+    def _have_names_of_their_own(
+        cls, backups: tuple[BackupTrunk, ...], info: ValidationInfo
+    ) -> tuple[BackupTrunk, ...]:
+        names = [info.data.get("name"), *(backup.name for backup in backups)]
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two trunks are called {', '.join(twice)}: each needs a name of its own")
+        return backups
 
 
 class DialerSettings(_Group):
     node_id: Annotated[str, Field(pattern=_NAME)] = Field(default_factory=_node_id)
     """Tells daemons of one database apart. The host's name, so that a restarted daemon knows its own calls again."""
-    lease_duration: Annotated[Length, Field(ge=timedelta(seconds=3), le=timedelta(minutes=5))] = timedelta(seconds=15)
-    """How long a campaign stays with a silent daemon. Shorter moves it sooner, longer forgives a slower database."""
+    lease_duration: Annotated[Length, Field(ge=timedelta(seconds=3), le=timedelta(minutes=5))] = timedelta(seconds=6)
+    """How long a campaign stays with a silent daemon. Shorter moves it sooner, longer forgives a slower database. Another daemon on
+    the same Asterisk takes the calls over after that time, too, if the silent one gives no sign there, either."""
     rescue_after: Annotated[Length, Field(ge=timedelta(seconds=10), le=timedelta(hours=1))] = timedelta(seconds=60)
-    """A call that was silent for this long is looked up in Asterisk: nothing stays stuck for more than a minute."""
+    """When the calls of a daemon that the database does not hear of are another's on the same Asterisk, whatever sign it gives there:
+    nothing stays stuck for more than a minute."""
+    give_up_after: Annotated[Length, Field(ge=timedelta(minutes=1), le=timedelta(days=7))] = timedelta(hours=2)
+    """When the calls of a silent daemon on another Asterisk end as `unknown`: they cannot be looked for, and may still talk."""
+    spool_dir: Path | None = None
+    """Folder for what the database cannot take while it is away, on a disk that lasts. Unset: `spool` in `database.state_dir`."""
     drain_timeout: Annotated[Length, Field(ge=timedelta(0), le=timedelta(minutes=10))] = timedelta(seconds=5)
     """How long a stopping daemon waits for unanswered calls. Talks go on without it, so it need not wait for them."""
     resync_interval: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(hours=1))] = timedelta(seconds=30)
@@ -187,7 +232,7 @@ class CrmSettings(_Group):
         default_factory=dict
     )
     """What `{secret:NAME}` in a header stands for. Best given as systemd credential `crm__secrets__name`."""
-    allowed_networks: tuple[IPvAnyNetwork, ...] = ()
+    allowed_networks: tuple[Annotated[IPvAnyNetwork, BeforeValidator(_no_number)], ...] = ()
     """Networks (CIDR) that may be asked although they are private, like 10.20.0.0/24. Others than public ones may not."""
     tls_ca: Path | None = None
     """Certificates to trust (PEM), where a CRM's is not signed by one that the system trusts."""
@@ -290,6 +335,8 @@ class _Source:
         """Where this source says something about the key; None where it does not."""
         here: Any = self.values
         for step in path:
+            if isinstance(here, list):  # what is wrong with one of its entries is told as the entry's number
+                here = dict(zip(map(str, range(len(here))), here, strict=True))
             if not isinstance(here, dict) or step not in here:
                 return None
             here = here[step]
@@ -314,6 +361,16 @@ def load(config: Path | None = None) -> Settings:
     raise SettingsError(_listed(problems))
 
 
+def changed_fields(old: Settings, new: Settings) -> set[str]:
+    """The names, like `log.level`, of all that is set differently; never the values, since some are secret."""
+    return {
+        f"{group}.{field}"
+        for group in Settings.model_fields
+        for field, value in getattr(old, group)
+        if value != getattr(getattr(new, group), field)
+    }
+
+
 def _chosen_file(config: Path | None) -> Path | None:
     """The file that was asked for must be there; the usual one may be missing."""
     named = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
@@ -324,11 +381,9 @@ def _file(path: Path | None) -> _Source:
     if path is None:
         return _Source(values={}, prefix="", separator=".")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise SettingsError(f"{path}: cannot be read: {failure.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
-        raise SettingsError(f"{path}: is not TOML: {failure}") from None
+        values = read_toml(path, longest=LONGEST_FILE)
+    except UnreadableToml as why:
+        raise SettingsError(f"{path}: {why}") from None
     return _Source(values=values, prefix=f"{path}: ", separator=".")
 
 

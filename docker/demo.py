@@ -37,11 +37,14 @@ from rich.table import Table
 from rich.text import Text
 
 from dialerd import audit
-from dialerd.audit import HELD, AttemptRow, DncEntry, Evidence, FarEndCall, LeadRow, Rules, Span, Tolerances
+from dialerd.audit import Evidence, FarEndCall, Span
 from dialerd.log import configure
 from dialerd.settings import LogSettings
 from dialerd.store.embedded import embedded_postgres
+from dialerd.store.pool import connect
 from docker.demo_modes import MODES, DemoMode
+from tests.faults.referee import books_of
+from tests.first_sounds import hear, with_first_sounds
 from tests.lab import DIALERD_AMI_LOGIN, DIALERD_ARI_LOGIN, Lab, LabError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -355,6 +358,7 @@ def counts(title: str, numbers: Mapping[str, int]) -> Table:
 
 async def prepare(lab: Lab, dialerd: Dialerd, mode: DemoMode) -> None:
     """All that comes before the first call, and a world that does not take an hour."""
+    hear(lab)
     await lab.reset()
     await lab.set_fates(ring_s=(0.5, 1.5), talk_s=(20, 20) if mode.keys else (3, 8), edge_s=RING_TIMEOUT_S - 3)
     await press_keys(lab, mode)
@@ -515,32 +519,27 @@ async def database_of(dialerd: Dialerd) -> "AsyncIterator[asyncpg.Connection[asy
 
 
 async def collect(lab: Lab, dialerd: Dialerd, allowed: Sequence[Span], mode: DemoMode) -> Evidence:
-    async with database_of(dialerd) as database:
-        leads = await database.fetch(
-            "SELECT id, number, state::text, max_attempts, cooloff_s, cooloff_2nd_s, cooloff_3rd_s, held_by FROM leads"
-        )
-        attempts = await database.fetch(
-            "SELECT lead_id, number, ordinal, opened_at, ringing_at, answered_at, ended_at, outcome::text FROM attempts"
-        )
-        listed = await database.fetch("SELECT number, added_at FROM dnc_numbers")
-    return Evidence(
-        calls=audit.read_calls(lab.calls_csv),
-        rules=Rules(
-            queue=QUEUE,
-            agents=AGENTS,
-            calls_per_second=CALLS_PER_SECOND,
-            concurrency=CONCURRENCY,
-            max_attempts=MAX_ATTEMPTS,
-            cooloff_s=COOLOFF_S,
-            cooloff_2nd_s=COOLOFF_2ND_S,
-            allowed=tuple(allowed),
-            imported=len(numbers_in_file()),
-            agents_wanted=mode.agents_wanted,
-        ),
-        leads=[LeadRow(**row) for row in leads],
-        attempts=[AttemptRow(**row) for row in attempts],
-        dnc=[DncEntry(**row) for row in listed],
+    """The campaign is held to what it was told here, whatever its settings say of it."""
+    record = with_first_sounds(lab, audit.read_record(lab.calls_csv))
+    async with embedded_postgres(dialerd.state_dir) as dsn:
+        pool = await connect(dsn, max_connections=1)
+        try:
+            [book] = await books_of(pool, {QUEUE: AGENTS})
+        finally:
+            pool.terminate()
+    evidence = book.with_record(record)
+    rules = replace(
+        evidence.rules,
+        calls_per_second=CALLS_PER_SECOND,
+        concurrency=CONCURRENCY,
+        max_attempts=MAX_ATTEMPTS,
+        cooloff_s=COOLOFF_S,
+        cooloff_2nd_s=COOLOFF_2ND_S,
+        allowed=tuple(allowed),
+        imported=len(numbers_in_file()),
+        agents_wanted=mode.agents_wanted,
     )
+    return replace(evidence, rules=rules, at_work=None)
 
 
 def numbers_in_file() -> list[str]:
@@ -563,11 +562,12 @@ class Verdict:
     journey_s: float
     """The longest way from a row to its INVITE: what the judge allows for."""
     laws: Mapping[str, str]
+    invariants: Mapping[str, str]
     disagreements: Sequence[str]
 
     @property
     def ok(self) -> bool:
-        return not self.disagreements and all(law == HELD for law in self.laws.values())
+        return not self.disagreements and not any(map(audit.is_broken, self.laws.values()))
 
     @property
     def leads(self) -> int:
@@ -599,6 +599,7 @@ class Verdict:
             "far_end": self.far_end,
             "longest_journey_ms": round(self.journey_s * 1000),
             "laws": self.laws,
+            "invariants": self.invariants,
             "disagreements": self.disagreements,
             "ok": self.ok,
         }
@@ -607,9 +608,8 @@ class Verdict:
 def judge(evidence: Evidence, overview: Mapping[str, Any], exit_status: int | None, mode: DemoMode) -> Verdict:
     """`overview` is what `dialerd campaign show --json` says of the campaign."""
     calls, attempts = evidence.calls, evidence.attempts
-    journey = max(audit.longest_journey(evidence), Tolerances().journey)
-    evidence = replace(evidence, tolerances=Tolerances(journey=journey))
     callers = [call for call in calls if call.kind == "inbound"]
+    found = audit.violations_of(evidence)
     verdict = Verdict(
         states={state: count for state, count in overview["leads"].items() if count},
         outcomes=dict(sorted(Counter(attempt.outcome or "none" for attempt in attempts).items())),
@@ -618,12 +618,13 @@ def judge(evidence: Evidence, overview: Mapping[str, Any], exit_status: int | No
         callers=len(callers),
         callers_served=sum(is_served(caller, calls) for caller in callers),
         crossed=audit.crossed_answers(evidence),
-        journey_s=journey.total_seconds(),
-        laws=audit.judge(evidence),
+        journey_s=evidence.tolerances.journey.total_seconds(),
+        laws=audit.by_law(found),
+        invariants=audit.by_invariant(found),
         disagreements=[],
     )
-    found = (*compared(verdict, evidence), *as_the_mode_promises(verdict, mode), *completed(overview, exit_status))
-    return replace(verdict, disagreements=[sentence for holds, sentence in found if not holds])
+    facts = (*compared(verdict, evidence), *as_the_mode_promises(verdict, mode), *completed(overview, exit_status))
+    return replace(verdict, disagreements=[sentence for holds, sentence in facts if not holds])
 
 
 def is_served(caller: FarEndCall, calls: Sequence[FarEndCall]) -> bool:
@@ -702,21 +703,11 @@ def slowness(verdict: Verdict) -> list[Text]:
     ]
 
 
-LAW_NAMES = {
-    "L1": "no call to a listed number",
-    "L2": "every call once",
-    "L3": "only when allowed",
-    "L4": "inbound callers first",
-    "L5": "pace and concurrency",
-    "L6": "attempts and cool-offs",
-    "L7": "everything accounted for",
-}
-
-
 def laws(verdict: Verdict) -> Table:
     table = Table.grid(padding=(0, 2))
-    for law, said in verdict.laws.items():
-        table.add_row(law, LAW_NAMES[law], Text(said, style="green" if said == HELD else "red"))
+    names = audit.INVARIANT_NAMES | audit.LAW_NAMES
+    for name, said in {**verdict.laws, **verdict.invariants}.items():
+        table.add_row(name, names[name], Text(said, style="red" if audit.is_broken(said) else "green"))
     return table
 
 

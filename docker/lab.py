@@ -419,7 +419,16 @@ def down(lab: Laboratory) -> None:
 
 def listen(lab: Laboratory) -> None:
     """Become the far end's ear (docker/both/ear.py); it ends when standard input does."""
-    command = ("docker", "exec", "--interactive", "--user=root", lab.far_end.name, "python3", "/lab/ear.py")
+    become_ear(lab)
+
+
+def hear(lab: Laboratory) -> None:
+    """Become an ear that only notes when the first sound of each call came."""
+    become_ear(lab, "--first")
+
+
+def become_ear(lab: Laboratory, *options: str) -> None:
+    command = ("docker", "exec", "--interactive", "--user=root", lab.far_end.name, "python3", "/lab/ear.py", *options)
     os.execvp(command[0], command)  # noqa: S606 - becoming docker is the purpose
 
 
@@ -455,6 +464,7 @@ COMMANDS: dict[str, Callable[[Laboratory], None]] = {
     "down": down,
     "status": status,
     "listen": listen,
+    "hear": hear,
     "build": lambda _: build_all(),
 }
 

@@ -95,6 +95,9 @@ def a_pool_number(**changes: Any) -> PoolNumber:
     return replace(PoolNumber(id=1, caller_id=a_caller_id(), uses=0), **changes)
 
 
+TRUNK = "carrier"
+
+
 def a_call(**changes: Any) -> Call:
     """A call that is being dialed since noon."""
     plain = Call(
@@ -111,6 +114,7 @@ def a_call(**changes: Any) -> Call:
         ring_timeout=timedelta(seconds=30),
         customer_wait_sla=timedelta(seconds=3),
         agent_dial_timeout=timedelta(seconds=20),
+        trunk=TRUNK,
     )
     return replace(plain, **changes)
 

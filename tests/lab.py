@@ -33,7 +33,8 @@ DIALERD_AMI_LOGIN = ("dialerd", "lab-dialerd")
 DIALERD_ARI_LOGIN = ("dialerd", "lab-dialerd")
 LAB_NUMBER = int(os.environ.get("DIALERD_LAB", "50")) + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 """Which laboratory this process uses: each xdist worker has its own, so that they do not hang up on each other."""
-ACTION_DEADLINE_S = 10.0
+PATIENCE_S = 30.0
+"""How long a fact is waited for: far longer than it takes, since other work may share the machine."""
 COMPANY_NUMBER = "12025550199"
 """The caller ID that leads are shown when a test does not care."""
 
@@ -43,6 +44,7 @@ Message = dict[str, str]
 Behaviour = Literal["answer", "reject", "ignore", "slow"]
 Voice = Literal["no", "yes", "talk", "yes-talk"]
 """What people on the phone say: nothing; a word; a tone of their own, all the time; a word, and after 1.2 s the tone."""
+Trunk = Literal["carrier", "carrier2"]
 Span = tuple[float, float]
 """At least and at most, in seconds."""
 
@@ -92,7 +94,11 @@ class Ami:
         if copy is not None:
             copy.write(greeting)
         session = cls(reader, writer, copy)
-        await session.act("Login", Username=login[0], Secret=login[1], Events=events)
+        try:
+            await session.act("Login", Username=login[0], Secret=login[1], Events=events)
+        except LabError:
+            await session.close()
+            raise
         return session
 
     async def close(self) -> None:
@@ -140,9 +146,9 @@ class Ami:
 
     async def _next(self, action: str, answers: asyncio.Queue[Message]) -> Message:
         try:
-            return await asyncio.wait_for(answers.get(), ACTION_DEADLINE_S)
+            return await asyncio.wait_for(answers.get(), PATIENCE_S)
         except TimeoutError:
-            raise LabError(f"{action}: no answer within {ACTION_DEADLINE_S:.0f} s") from None
+            raise LabError(f"{action}: no answer within {PATIENCE_S:g} s") from None
 
     async def _read(self) -> None:
         while message := await read_message(self._reader, self._copy):
@@ -260,7 +266,7 @@ class StasisApp:
         """Close the websocket, as a daemon's death would."""
         await self._websocket.close()
 
-    async def next(self, event_type: str, timeout_s: float = 15.0) -> dict[str, Any]:
+    async def next(self, event_type: str, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The next event of this type; others are passed over."""
         async with asyncio.timeout(timeout_s):
             while (event := await self._websocket.receive_json())["type"] != event_type:
@@ -295,6 +301,8 @@ class FarEndCall:
     """Q.850."""
     headers: Mapping[str, str]
     """The INVITE's X-Dialerd headers, percent-decoded. A lead's are looked at only while the laboratory listens."""
+    trunk: str
+    """By which of the carrier's trunks a lead's call came; empty for the others."""
 
     @property
     def talk_s(self) -> float:
@@ -331,6 +339,7 @@ def far_end_call(row: dict[str, str]) -> FarEndCall:
         hung_up_by=sides[row["hung_up_by"]],
         cause=int(row["cause"]),
         headers=headers_in(row["headers"]),
+        trunk=row["trunk"],
     )
 
 
@@ -372,14 +381,14 @@ class Ear:
 
     async def stop(self) -> None:
         self._stream(self._process.stdin).close()
-        await asyncio.wait_for(self._process.wait(), ACTION_DEADLINE_S)
+        await asyncio.wait_for(self._process.wait(), PATIENCE_S)
 
     async def _says(self, word: str) -> None:
         try:
-            async with asyncio.timeout(ACTION_DEADLINE_S):
+            async with asyncio.timeout(PATIENCE_S):
                 said = await self._stream(self._process.stdout).readline()
         except TimeoutError:
-            raise LabError(f"the ear said nothing for {ACTION_DEADLINE_S:g} s") from None
+            raise LabError(f"the ear said nothing for {PATIENCE_S:g} s") from None
         if said.decode().rstrip() != word:
             raise LabError(f"the ear said {said!r} instead of {word!r}; what it complained about stands above")
 
@@ -417,6 +426,10 @@ DEFAULT_GLOBALS = {
     "AGENT_TALK_MS": "7200000-7200000",
     "AGENT_VOICE": "no",
     "FATE_LISTEN": "no",
+    "TAKES_carrier": "all",
+    "TAKES_carrier2": "all",
+    "REFUSES_carrier": "34",
+    "REFUSES_carrier2": "34",
 }
 BEHAVIOUR_FAMILIES = ("agent", "answer", "keys")
 """Of the far end's database: what single phones do."""
@@ -449,6 +462,10 @@ class Lab:
         self.heard_folder = heard_folder
         self.pbx = pbx
         self.far_end = far_end
+        self.members_ever: dict[str, list[str]] = {queue: [*members] for queue, members in STATIC_QUEUES.items()}
+        """Queue -> extensions of everybody who was in it since `reset`: the referee asks who may have been free."""
+        self.record_since: datetime | None = None
+        """When the record was last emptied. None: it was not."""
         self._ear: Ear | None = None
 
     @classmethod
@@ -492,6 +509,7 @@ class Lab:
         with self.calls_csv.open("rb") as record:
             header = record.readline()
         os.truncate(self.calls_csv, len(header))
+        self.record_since = datetime.now(UTC)
 
     async def listen(self) -> None:
         """What the phones hear is written down from now on, of calls that begin from now on; until `reset`."""
@@ -549,6 +567,12 @@ class Lab:
             values["AGENT_VOICE"] = "talk" if talking else "no"
         await self._set_globals(values)
 
+    async def set_trunk(self, trunk: Trunk, *, takes: int | None = None, cause: int = 34) -> None:
+        """How many calls the carrier takes by this trunk within a second of its clock (None: all), and how it refuses the others:
+        34 is a 503, 19 a 480."""
+        taken = "all" if takes is None else str(takes)
+        await self._set_globals({f"TAKES_{trunk}": taken, f"REFUSES_{trunk}": str(cause)})
+
     async def agent_behaviour(self, extension: str, behaviour: Behaviour) -> None:
         await self._set_behaviour("agent", extension, behaviour)
 
@@ -586,13 +610,19 @@ class Lab:
 
     # queues and agents
 
-    async def queue_add(self, queue: str, extension: str, *, paused: bool = False, penalty: int = 0) -> None:
+    async def queue_add(
+        self, queue: str, extension: str, *, paused: bool = False, penalty: int = 0, device: str = ""
+    ) -> None:
+        """`device`: whose state tells whether the agent is free, if it is not the phone's own."""
+        members = self.members_ever.setdefault(queue, [])
+        if extension not in members:  # a PBX that was restarted is told again
+            members.append(extension)
         await self.pbx.act(
             "QueueAdd",
             Queue=queue,
             Interface=f"PJSIP/{extension}",
             MemberName=f"Agent {extension}",
-            StateInterface=f"PJSIP/{extension}",
+            StateInterface=device or f"PJSIP/{extension}",
             Paused="true" if paused else "false",
             Penalty=str(penalty),
         )
@@ -662,6 +692,18 @@ class Lab:
         finally:
             await self._as_root_of_pbx("chown -R asterisk /var/spool/asterisk/recording")
 
+    @asynccontextmanager
+    async def pbx_configured(self, file: str, edit: str, *, reload: str) -> AsyncIterator[None]:
+        """Meanwhile a file of the PBX's configuration is as `sed` makes it. `reload` is the command that has it read again."""
+        path = f"/etc/asterisk/{file}"
+        await self._as_root_of_pbx(f"cp -p {path} {path}.before && sed -i '{edit}' {path}")
+        try:
+            await self.pbx_command(reload)
+            yield
+        finally:
+            await self._as_root_of_pbx(f"mv {path}.before {path}")
+            await self.pbx_command(reload)
+
     async def _as_root_of_pbx(self, command: str) -> None:
         container = f"dialerd-lab-{self.number}-pbx"
         process = await asyncio.create_subprocess_exec(
@@ -701,12 +743,12 @@ class Lab:
         return (await self.far_end.act("Command", Command=command)).get("Output", "")
 
     @overload
-    async def wait_for(self, predicate: Callable[[], Coroutine[Any, Any, T]], timeout_s: float = 10.0) -> T: ...
+    async def wait_for(self, predicate: Callable[[], Coroutine[Any, Any, T]], timeout_s: float = PATIENCE_S) -> T: ...
 
     @overload
-    async def wait_for(self, predicate: Callable[[], T], timeout_s: float = 10.0) -> T: ...
+    async def wait_for(self, predicate: Callable[[], T], timeout_s: float = PATIENCE_S) -> T: ...
 
-    async def wait_for(self, predicate: Callable[[], Any], timeout_s: float = 10.0) -> Any:
+    async def wait_for(self, predicate: Callable[[], Any], timeout_s: float = PATIENCE_S) -> Any:
         """Wait until the predicate (plain or async) is true, and return what it said; raise LabError if it never is."""
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:

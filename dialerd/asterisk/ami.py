@@ -43,7 +43,11 @@ MESSAGE_LIMIT = 256 * 1024
 """Bytes of one message from Asterisk. The largest in practice, ListCommands, has about 20,000."""
 
 _BOOT_POLL_S = 0.2
+_MOST_DIGITS = 18
+"""Of a whole number; Python refuses to read one of thousands."""
 _OVERFLOW = "event queue overflow"
+_SHUTTING_DOWN = "Asterisk is shutting down"
+"""With this Asterisk refuses every action, even a ping, while it waits for its calls to end (tried on 22.10.1)."""
 _BANNER = b"Asterisk Call Manager/"
 _EOL = "\r\n"
 _END = b"\r\n\r\n"
@@ -57,6 +61,10 @@ _VARIABLE_SYNTAX = re.compile(r'[,"\\]')
 
 class AmiDown(AsteriskUnavailable):
     """The manager interface is not connected. Nothing was sent, so nothing has happened."""
+
+
+class AmiLeaving(AmiDown):
+    """Asterisk is shutting down: it waits for its calls to end, and refuses every action. Nothing has happened."""
 
 
 class AmiTimeout(AsteriskUnavailable):
@@ -92,6 +100,9 @@ class AmiSettings:
     """Unanswered pings in a row that give the link up: a dead peer is noticed within keepalive_s * (misses + 1)."""
     connect_timeout_s: float = 5.0
     """Deadline of connecting, and of each step of logging in."""
+    silence_s: float = 0.5
+    """An answer that is owed for longer, while nothing else is said either, makes the line doubtful: no call is to be
+    dialed over it until Asterisk speaks again. So hardly more than one can be in doubt where the line is half-open."""
     backoff_first_s: float = 0.25
     backoff_max_s: float = 15.0
     event_queue: int = 20_000
@@ -166,10 +177,14 @@ class Ami:
     `events` must be bounded: its room is how far its reader may fall behind before the link is given up.
     """
 
-    def __init__(self, settings: AmiSettings, *, events: asyncio.Queue[AmiItem]) -> None:
+    def __init__(
+        self, settings: AmiSettings, *, events: asyncio.Queue[AmiItem], on_speech: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_speech` is called when a line that was doubtful is so no more."""
         if events.maxsize <= 0:
             raise ValueError("the queue of AMI events must be bounded")
         self.up = asyncio.Event()
+        self._on_speech = on_speech
         self.why_down = "not connected yet"
         self.counters = AmiCounters()
         self._settings = settings
@@ -187,6 +202,16 @@ class Ami:
             pause_s = await self._live_through_one_link()
             log.info("ami_reconnects", after_s=round(pause_s, 2))
             await asyncio.sleep(pause_s)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether Asterisk takes no more calls; or has owed an answer, and said nothing at all, for too long to be trusted with one."""
+        return self._link is not None and (self._link.is_silent or self._link.is_leaving)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether Asterisk is shutting down, and only waits for its calls to end."""
+        return self._link is not None and self._link.is_leaving
 
     async def action(self, name: str, headers: Headers, *, variables: Headers = _NONE, timeout: float = 5.0) -> Headers:
         """Run one action and return its reply; it is never sent twice. An `ActionID` among the headers is kept.
@@ -214,7 +239,14 @@ class Ami:
 
     async def _live_through_one_link(self) -> float:
         """Returns the seconds to wait before the next one."""
-        link = _Link(self._events, self._settings, ids=self._ids, counters=self.counters, on_lost=self._mark_down)
+        link = _Link(
+            self._events,
+            self._settings,
+            ids=self._ids,
+            counters=self.counters,
+            on_lost=self._mark_down,
+            on_speech=self._on_speech,
+        )
         try:
             await self._connect(link)
             await self._serve(link, await self._log_in(link))
@@ -306,6 +338,7 @@ class _Question(Action):
 
     def __init__(self, headers: Headers, variables: Headers = _NONE, *, is_list: bool = False) -> None:
         super().__init__(_checked(headers, variables), as_list=is_list)
+        self.asked = time.monotonic()
 
     def add_message(self, headers: Headers) -> None:
         self.responses.append(headers)
@@ -336,6 +369,7 @@ class _Link(AMIProtocol):
         ids: _ActionIds,
         counters: AmiCounters,
         on_lost: Callable[[str], None],
+        on_speech: Callable[[], None],
     ) -> None:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.uptime_s: int | None = None
@@ -350,7 +384,17 @@ class _Link(AMIProtocol):
         self._list_prefix = ids.list_prefix
         self._counters = counters
         self._on_lost = on_lost
+        self._on_speech = on_speech
+        self._heard = time.monotonic()
+        self.is_leaving = False
         self._unread = b""
+
+    @property
+    def is_silent(self) -> bool:
+        if self.closed or not self.responses:
+            return False
+        owed_since = min(question.asked for question in self.responses.values())
+        return time.monotonic() - max(owed_since, self._heard) > self._settings.silence_s
 
     async def ask(self, question: _Question, timeout: float) -> list[Headers]:
         """The reply, and for a list its items after it."""
@@ -377,6 +421,8 @@ class _Link(AMIProtocol):
         try:
             question = _Question({"Action": "Ping", "ActionID": self._ids.single()})
             await self.ask(question, self._settings.keepalive_s)
+        except AmiLeaving:
+            log.debug("ami_ping_refused", why=_SHUTTING_DOWN)
         except AsteriskUnavailable:
             return False
         except AmiRefused as refusal:
@@ -392,7 +438,7 @@ class _Link(AMIProtocol):
         on the next link."""
         if self.lost.done():
             return
-        self.closed = True
+        self.closed, self.is_leaving = True, False
         if self.transport is not None:
             self.transport.abort()
         for question in self.responses.values():
@@ -406,7 +452,8 @@ class _Link(AMIProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Only whole messages are decoded: a letter of several bytes may arrive in two pieces."""
-        received = time.monotonic()
+        was_doubtful, received = self.is_silent or self.is_leaving, time.monotonic()
+        self._heard = received
         unread = self._unread + data
         if self.version is None:
             unread = self._without_banner(unread)
@@ -417,6 +464,8 @@ class _Link(AMIProtocol):
             self._read(message, received)
         if len(self._unread) > MESSAGE_LIMIT:
             self._give_up_malformed("a message without end", self._unread)
+        if was_doubtful and not self.is_leaving:
+            self._on_speech()
 
     def _without_banner(self, unread: bytes) -> bytes:
         """Asterisk greets with a single line, which no blank line sets apart from the first message."""
@@ -430,7 +479,8 @@ class _Link(AMIProtocol):
         return rest
 
     def _read(self, message: bytes, received: float) -> None:
-        text = message.decode("utf-8", "replace").lstrip(_EOL)
+        # Neither is text that a row could hold, and a row that cannot be written would be tried for ever.
+        text = message.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}").lstrip(_EOL)
         if not text:
             return
         try:
@@ -453,18 +503,35 @@ class _Link(AMIProtocol):
         if not self._outbox.offer(AmiEvent(name, headers, received)):
             self._counters.overflows += 1
             self.lose(_OVERFLOW)
+        elif name == "Newchannel":
+            self._note_channel(headers.get("Uniqueid", ""))
         elif name == "Shutdown":
             self.lose("Asterisk is shutting down")
         elif name == "FullyBooted":
             self.uptime_s = _whole_number(headers.get("Uptime"))
             self.last_reload_s = _whole_number(headers.get("LastReload"))
 
+    def _note_channel(self, channel: str) -> None:
+        """An order to dial was taken when its channel is made, whether or not its reply ever comes."""
+        for question in list(self.responses.values()):
+            if question.get("ChannelId") == channel:
+                self._answer(question.id, {"Response": "Success", "Message": "its channel was made"})
+
     def _answer(self, action_id: str, headers: Headers) -> None:
+        if "Response" in headers:
+            self._note_leaving(headers.get("Message") == _SHUTTING_DOWN)
         question = self.responses.get(action_id)
         if question is None:
             self._counters.orphan_replies += 1
         else:
             question.add_message(headers)
+
+    def _note_leaving(self, leaving: bool) -> None:
+        if leaving and not self.is_leaving:
+            log.warning(
+                "asterisk_is_shutting_down", advice="nothing is dialed until it is back, or the shutdown is aborted"
+            )
+        self.is_leaving = leaving and not self.closed
 
     def _give_up_malformed(self, why: str, message: bytes) -> None:
         """Where reading has lost its footing, everything after may be misread: only a new link is sure."""
@@ -509,12 +576,14 @@ def _ends_a_list(headers: Headers) -> bool:
     return headers.get("EventList") == "Complete" or headers.get("Event", "").endswith("Complete")
 
 
-def _refusal(message: str) -> AmiRefused:
+def _refusal(message: str) -> AmiRefused | AmiLeaving:
+    if message == _SHUTTING_DOWN:
+        return AmiLeaving(message)
     return AmiForbidden(message) if message == "Permission denied" else AmiRefused(message)
 
 
 def _whole_number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _checked(headers: Headers, variables: Headers) -> dict[str, str | list[str]]:

@@ -20,12 +20,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import quote
+from uuid import uuid4
 
 import aiohttp
 import structlog
 from aioswagger11 import SwaggerError
 from yarl import URL
 
+from dialerd.asterisk import variables
 from dialerd.asterisk.link import Backoff, Outbox, keep_alive
 from dialerd.errors import AsteriskUnavailable, DialerdError
 from dialerd.tls import trusting
@@ -38,10 +40,11 @@ with warnings.catch_warnings():
 log = structlog.get_logger(__name__)
 
 _OVERFLOW = "event queue overflow"
-_REPLACED = "replaced"
+_REPLACED = "another program has taken our application"
 _NO_DESCRIPTION = (SwaggerError, ValueError, LookupError, TypeError, AttributeError)
 """What aioari raises where a description is not what it expects."""
 _PIECE = 256 * 1024
+_VARIABLE = "/ari/asterisk/variable"
 """Bytes of a recording that are held at once."""
 _IDLE_S = 10.0
 """Seconds that an idle connection is kept. Asterisk closes it after 15 (session_keep_alive), and a request written in
@@ -93,8 +96,13 @@ class AriSettings:
     """Deadline of reading the description of all operations, and of opening the websocket."""
     backoff_first_s: float = 0.25
     backoff_max_s: float = 15.0
-    replaced_wait_s: float = 300.0
-    """Rest after another daemon has taken the application: to take it back at once would be a fight without end."""
+    replaced_look_s: float = 2.0
+    """Between two looks whether the application that another program has taken is free again."""
+    replaced_silent_s: float = 10.0
+    """A daemon of ours that has taken it gives signs of life in Asterisk; after so long without one it has gone. Asterisk's own list
+    does not tell: an application that was left while a channel was in it stayed in there (tried on 22.10.1)."""
+    replaced_wait_s: float = 45.0
+    """Rest where no daemon of ours has ever given a sign, so that it was something else. To take it back at once would be a fight."""
     event_queue: int = 20_000
     """The room that the queue handed to Ari should have."""
     download_timeout_s: float = 60.0
@@ -159,15 +167,18 @@ class Ari:
         self._tls = None if settings.tls_ca is None else trusting(settings.tls_ca)
         self._link: _Link | None = None
         self._stood_before = False
+        self._life = uuid4().hex
         self._backoff = Backoff(first_s=settings.backoff_first_s, most_s=settings.backoff_max_s)
 
     async def run(self) -> None:
         """Connect, listen, keep alive, and begin anew whenever that ends. Ends only by being cancelled."""
         while True:
             pause_s = await self._live_through_one_link()
-            log.info("ari_reconnects", after_s=round(pause_s, 2))
-            await asyncio.sleep(pause_s)
-            self.replaced.clear()
+            if self.replaced.is_set():
+                await self._until_application_is_free()
+            else:
+                log.info("ari_reconnects", after_s=round(pause_s, 2))
+                await asyncio.sleep(pause_s)
 
     async def call(self, operation: str, **params: Any) -> Any:
         """Call an operation by its name in Asterisk's description, e.g. `bridges.addChannel`. Returns the decoded JSON,
@@ -189,9 +200,37 @@ class Ari:
             raise AriDown(f"the REST interface is not connected: {self.why_down}")
         return self._link
 
+    async def _until_application_is_free(self) -> None:
+        """Or until nobody can be believed to hold it any more."""
+        log.error(
+            "ari_application_taken",
+            app=self._settings.app,
+            advice="nothing is dialed until the other program leaves; give each daemon its own ari.app",
+        )
+        holder = _Holder(self._settings, time.monotonic())
+        http = _Http(self._settings, self._tls, self.counters)
+        try:
+            while not holder.is_gone(time.monotonic()):
+                await asyncio.sleep(self._settings.replaced_look_s)
+                with contextlib.suppress(AsteriskUnavailable):
+                    if await _is_unknown(http, self._settings.app):
+                        break
+                    holder.note(await _sign(http, self._settings.app), time.monotonic())
+        finally:
+            await http.close()
+        log.info("ari_application_free", app=self._settings.app)
+        self.replaced.clear()
+
     async def _live_through_one_link(self) -> float:
         """Returns the seconds to wait before the next one."""
-        link = _Link(self._settings, self._events, tls=self._tls, counters=self.counters, on_lost=self._mark_down)
+        link = _Link(
+            self._settings,
+            self._events,
+            life=self._life,
+            tls=self._tls,
+            counters=self.counters,
+            on_lost=self._mark_down,
+        )
         try:
             await link.open()
             await self._serve(link)
@@ -202,7 +241,7 @@ class Ari:
             log.warning("ari_unreachable", url=self._settings.base_url, why=self.why_down)
         finally:
             await link.close()
-        return self._settings.replaced_wait_s if self.replaced.is_set() else self._backoff.next_s()
+        return self._backoff.next_s()
 
     def _mark_down(self, reason: str) -> None:
         self.why_down = reason
@@ -236,6 +275,27 @@ class Ari:
         await self._events.put(AriLinkDown(reason))
 
 
+class _Holder:
+    """Whoever has taken our application, as far as signs of life tell. Times are monotonic seconds."""
+
+    def __init__(self, settings: AriSettings, now: float) -> None:
+        self._settings = settings
+        self._signs: list[str] = []
+        """The first one may be our own last."""
+        self._since = now
+
+    def note(self, sign: str, now: float) -> None:
+        if not self._signs:
+            self._signs = [sign]
+        elif sign != self._signs[-1]:
+            self._signs, self._since = [self._signs[-1], sign], now
+
+    def is_gone(self, now: float) -> bool:
+        is_ours = len(self._signs) > 1
+        patience_s = self._settings.replaced_silent_s if is_ours else self._settings.replaced_wait_s
+        return now - self._since >= patience_s
+
+
 class _Link:
     """One life of the websocket, and the operations that were described when it began."""
 
@@ -244,12 +304,14 @@ class _Link:
         settings: AriSettings,
         events: asyncio.Queue[AriItem],
         *,
+        life: str,
         tls: ssl.SSLContext | None,
         counters: AriCounters,
         on_lost: Callable[[str], None],
     ) -> None:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._settings = settings
+        self._life = life
         self._counters = counters
         self._on_lost = on_lost
         self._outbox = Outbox(events)
@@ -287,10 +349,11 @@ class _Link:
 
     async def answers(self) -> bool:
         """Whether Asterisk still knows our application. Its websocket may stand and be deaf, or REST hang while it
-        stands."""
+        stands. Others see by our sign that somebody holds it."""
         try:
             async with asyncio.timeout(self._settings.keepalive_s):
                 await self.call("applications.get", {"applicationName": self._settings.app})
+                await _leave_sign(self._http, self._settings.app, f"{self._life}/{time.monotonic()}")
         except AriRefused as refusal:
             if refusal.status == HTTPStatus.NOT_FOUND:
                 self.lose("Asterisk has forgotten our application")
@@ -456,6 +519,33 @@ class _Http:
         if any(segment in ("", ".", "..") for segment in path.split("/")):
             raise InvalidAriValue(f"{path!r} is no path of an operation")
         return URL(f"{self.root}/ari/{path}", encoded=True)
+
+
+async def _is_unknown(http: _Http, app: str) -> bool:
+    """Whether Asterisk knows of no such application: then nobody holds it."""
+    try:
+        await http.request("GET", f"/ari/applications/{quote(app, safe='')}")
+    except AriRefused as refusal:
+        return refusal.status == HTTPStatus.NOT_FOUND
+    return False
+
+
+async def _leave_sign(http: _Http, app: str, value: str) -> None:
+    with contextlib.suppress(AriRefused):
+        await http.request("POST", _VARIABLE, params={"variable": _name_of_sign(app), "value": value})
+
+
+async def _sign(http: _Http, app: str) -> str:
+    """What was left there last; empty: nothing."""
+    try:
+        found = (await http.request("GET", _VARIABLE, params={"variable": _name_of_sign(app)})).decoded()
+    except AriRefused:
+        return ""
+    return str(found.get("value", "")) if isinstance(found, dict) else ""
+
+
+def _name_of_sign(app: str) -> str:
+    return variables.SIGN_OF_APP.format(name=app.encode().hex())
 
 
 def _plain(value: Any) -> str | dict[str, Any]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from dialerd.asterisk.variables import AGENT_LEG, LEAD_LEG, MESSAGE_EVENT, OPT_OUT_EVENT
 from dialerd.domain.calls import (
     AgentAnswered,
@@ -34,8 +36,11 @@ from dialerd.domain.calls import (
     playback_id,
 )
 
+log = structlog.get_logger(__name__)
+
 Headers = Mapping[str, str]
 RINGING, UP = "5", "6"  # ChannelState
+CAUSE_DIGITS = 3
 
 _ANSWERED_BY = {
     "HUMAN": AnsweredBy.HUMAN,
@@ -125,24 +130,28 @@ class EventReader:
         return CallNews(leg.attempt, event()) if leg and event else None
 
     def read_ari(self, event: Mapping[str, Any]) -> CallNews | None:
-        match event.get("type"):
-            case "StasisStart":
-                return self._entered(event["channel"], event["args"])
-            case "ChannelDtmfReceived":
-                return self._key(event["channel"]["id"], event["digit"])
-            case "PlaybackFinished":
-                return self._sound_over(event["playback"]["id"])
+        """As `read_ami`. What is not shaped as Asterisk describes it says nothing either: the next look at Asterisk makes up for it."""
+        match event:
+            case {"type": "StasisStart", "channel": {"id": str(channel), "name": str(name)}, "args": [*args]}:
+                return self._entered(channel, name, [str(arg) for arg in args])
+            case {"type": "ChannelDtmfReceived", "channel": {"id": str(channel)}, "digit": str(digit)}:
+                return self._key(channel, digit)
+            case {"type": "PlaybackFinished", "playback": {"id": str(playback)}}:
+                return self._sound_over(playback)
+            case {"type": "StasisStart" | "ChannelDtmfReceived" | "PlaybackFinished" as kind}:
+                log.error("ari_event_not_understood", type=kind, has=sorted(map(str, event)))
+                return None
             case _:
                 return None
 
-    def _entered(self, channel: Mapping[str, Any], args: Sequence[str]) -> CallNews | None:
+    def _entered(self, channel: str, name: str, args: Sequence[str]) -> CallNews | None:
         """Into our hands."""
-        leg = self._legs.get(channel["id"])
+        leg = self._legs.get(channel)
         if leg is None:
             return None
         kind = args[0] if args else ""
         if kind == LEAD_LEG:
-            leg.name = channel["name"]
+            leg.name = name
             return CallNews(leg.attempt, LeadHeld(_ANSWERED_BY.get(args[2] if len(args) > 2 else "")))
         return CallNews(leg.attempt, AgentAnswered(leg.hunt)) if kind == AGENT_LEG else None
 
@@ -179,7 +188,7 @@ def _agents_phone(leg: Leg, state: str | None) -> CallEvent | None:
 
 def _hangup(leg: Leg, headers: Headers) -> CallEvent | None:
     if not leg.hunt:
-        return LeadLeft(cause=_number(headers.get("Cause")), tech_cause=headers.get("TechCause") or None)
+        return LeadLeft(cause=_cause(headers.get("Cause")), tech_cause=headers.get("TechCause") or None)
     return None if leg.in_queue else HuntEnded(leg.hunt)
 
 
@@ -199,8 +208,9 @@ def _agent_connected(leg: Leg, headers: Headers) -> CallEvent | None:
     return AgentConnected(headers.get("Interface", ""), leg.hunt)
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+def _cause(text: str | None) -> int | None:
+    """Q.850's causes have seven bits; a number that is none of them would be one that no row can hold."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= CAUSE_DIGITS else None
 
 
 _USER_EVENTS: Mapping[str, Callable[[], CallEvent]] = {MESSAGE_EVENT: MessageBegun, OPT_OUT_EVENT: OptedOut}

@@ -1,6 +1,7 @@
 """Listens to both links: queue news go to the queue monitor, call news to whoever follows the calls, in their order."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -20,7 +21,8 @@ AriNews = AriEvent | AriLinkUp | AriLinkDown
 
 
 class Listener:
-    """`on_call_news` hears what happens to calls; `on_link` hears that a link came up (True) or went down (False)."""
+    """`on_call_news` hears what happens to calls; `on_link` hears that a link came up (True) or went down (False); `on_lag` by how many
+    seconds an event was late: from its reading until it was acted upon."""
 
     def __init__(
         self,
@@ -30,12 +32,14 @@ class Listener:
         queues: QueueMonitor,
         on_call_news: Callable[[CallNews], None],
         on_link: Callable[[bool], None],
+        on_lag: Callable[[str, float], None],
     ) -> None:
         self._ami = ami
         self._reader = reader
         self._queues = queues
         self._on_call_news = on_call_news
         self._on_link = on_link
+        self._on_lag = on_lag
         self._resync_now = asyncio.Event()
 
     async def listen_to_ami(self, news: "asyncio.Queue[AmiNews]") -> None:
@@ -44,6 +48,7 @@ class Listener:
                 case AmiEvent() as event:
                     self._queues.feed(event.name, event.headers)
                     self._tell(self._reader.read_ami(event.name, event.headers))
+                    self._on_lag("ami", time.monotonic() - event.received)
                 case AmiLinkUp():
                     self._resync_now.set()
                     self._on_link(True)
@@ -56,6 +61,7 @@ class Listener:
             match await news.get():
                 case AriEvent() as event:
                     self._tell(self._reader.read_ari(event.body))
+                    self._on_lag("ari", time.monotonic() - event.received)
                 case AriLinkUp():
                     self._on_link(True)
                 case AriLinkDown():

@@ -11,11 +11,12 @@ from uuid import UUID, uuid4
 import structlog
 
 from dialerd.asterisk import variables
-from dialerd.asterisk.ami import Ami, AmiDown, AmiForbidden, AmiRefused, InvalidAmiValue
+from dialerd.asterisk.ami import Ami, AmiDown, AmiForbidden, AmiLeaving, AmiRefused, InvalidAmiValue
 from dialerd.asterisk.ari import Ari, AriRefused, InvalidAriValue
 from dialerd.asterisk.events import EventReader
 from dialerd.asterisk.lead_data import phone_headers, plain
 from dialerd.asterisk.recorded_sound import SoundReader
+from dialerd.domain.attempts import LostAttempt
 from dialerd.domain.caller_id import CallerId
 from dialerd.domain.calls import (
     Call,
@@ -49,8 +50,8 @@ PLAYING = "playing"
 
 @dataclass(frozen=True, kw_only=True)
 class TrunkSettings:
-    dial_template: str
-    """How a number is dialed, e.g. PJSIP/{digits}@carrier; {digits} is the number without '+', {e164} with it."""
+    dial_templates: Mapping[str, str]
+    """By the trunk's name how a number is dialed, e.g. PJSIP/{digits}@carrier; {digits} is the number without '+', {e164} with it."""
     message: str = ""
     hold_margin_s: int = 5
 
@@ -82,19 +83,26 @@ class Telephony:
             context=variables.ANSWERED_CONTEXT,
             timeout_s=call.ring_timeout.total_seconds(),
             headers={
-                "Channel": dial_string(self._trunk.dial_template, call.number),
+                "Channel": dial_string(self._template_of(call), call.number),
                 "CallerID": presentable(call.caller_id),
             },
             channel_variables={
                 variables.ATTEMPT: str(call.id),
                 variables.CAMPAIGN: str(call.campaign_id),
                 variables.QUEUE: call.queue,
+                variables.RECORD: _record(call, self._app),
                 variables.MESSAGE: self._trunk.message,
                 variables.HOLD_LIMIT: _seconds(self._hold_limit(call)),
                 **_switches(call),
                 **_lead_variables(call),
             },
         )
+
+    def _template_of(self, call: Call) -> str:
+        try:
+            return self._trunk.dial_templates[call.trunk]
+        except KeyError:
+            raise CallNotPlaced(f"the settings know no trunk {call.trunk!r}") from None
 
     async def hunt_agent(self, call: Call, hunt: int, agent: str | None = None) -> None:
         """Ring that agent's phone, or agents through the bound queue: its strategy, wrap-up, skills and statistics stay its own."""
@@ -207,6 +215,32 @@ class Telephony:
         """Every channel in Asterisk whose id could be one of ours."""
         rows = await self._ami.list_action("CoreShowChannels", {})
         return {channel.id: channel for channel in map(_live_channel, rows) if channel}
+
+    async def lost_attempt(self, channel: UUID) -> LostAttempt | None:
+        """As the channel was told when it was dialed, for a database that has forgotten it. Those of other daemons are theirs."""
+        try:
+            record = await self._variable(channel, variables.RECORD)
+            queue = await self._variable(channel, variables.QUEUE)
+        except AmiForbidden:
+            raise
+        except AmiRefused:  # it has gone meanwhile
+            return None
+        return _lost_attempt(channel, record, queue, self._app)
+
+    async def _variable(self, channel: UUID, name: str) -> str:
+        return (await self._ami.action("Getvar", {"Channel": str(channel), "Variable": name})).get("Value", "")
+
+    async def entity_id(self) -> str:
+        """It is Asterisk's own: made of the host's network card, or set as `entityid` in asterisk.conf."""
+        info = await self._ari.call("asterisk.getInfo", only="system")
+        return str(info["system"]["entity_id"])
+
+    async def leave_sign(self, node: str, value: str) -> None:
+        await self._ari.call("asterisk.setGlobalVar", variable=_sign_of(node), value=value)
+
+    async def sign_of(self, node: str) -> str:
+        found = await self._ari.call("asterisk.getGlobalVar", variable=_sign_of(node))
+        return str(found["value"])
 
     async def opt_outs(self) -> Mapping[UUID, datetime]:
         """As the dialplan has written them into Asterisk's database."""
@@ -340,6 +374,11 @@ class Telephony:
             await self._ami.action("Setvar", {"Channel": str(leg), **variable})
         except AmiForbidden:
             raise
+        except AmiLeaving:
+            name, value = variables.ABSOLUTE_TIMEOUT, _seconds(after)
+            await self._while_there(
+                self._ari.call("channels.setChannelVar", channelId=str(leg), variable=name, value=value)
+            )
         except AmiRefused as refusal:
             raise LegGone from refusal
 
@@ -355,9 +394,12 @@ class Telephony:
         )
 
     async def _hang_up(self, channel: UUID) -> None:
-        """Through AMI: it works on a channel that is not answered yet, and while ARI is away."""
+        """Through AMI: it works on a channel that is not answered yet, and while ARI is away. While an Asterisk that shuts down
+        waits for its calls to end, only ARI still serves them."""
         try:
             await self._ami.action("Hangup", {"Channel": str(channel), "Cause": "16"})
+        except AmiLeaving:
+            await self._while_there(self._ari.call("channels.hangup", channelId=str(channel)))
         except AmiRefused:
             log.debug("channel_already_gone", channel=str(channel))
 
@@ -428,6 +470,37 @@ def _sounds_in_the_way(call: Call, hunt: int) -> list[UUID]:
     if call.flow is CallFlow.AGENT_FIRST and call.agent_announcement:
         found.append(playback_id(call.id, f"announcement-{hunt}"))
     return found
+
+
+def _record(call: Call, app: str) -> str:
+    """What the row of the attempt says, for the channel to keep: app/campaign/lead/flow/trunk/epoch seconds/number."""
+    opened_at = f"{call.opened_at.timestamp():.6f}"
+    return "/".join([app, str(call.campaign_id), str(call.lead_id), call.flow, call.trunk, opened_at, call.number])
+
+
+def _lost_attempt(channel: UUID, record: str, queue: str, app: str) -> LostAttempt | None:
+    """None: it was not dialed by us."""
+    try:
+        dialed_by, campaign_id, lead_id, flow, trunk, opened_at, number = record.split("/")
+        if dialed_by != app:
+            return None
+        return LostAttempt(
+            id=channel,
+            campaign_id=int(campaign_id),
+            lead_id=int(lead_id),
+            number=number,
+            flow=CallFlow(flow),
+            trunk=trunk,
+            opened_at=datetime.fromtimestamp(float(opened_at), UTC),
+            queue=queue,
+            caller_id=CallerId(number="", name=""),
+        )
+    except (ValueError, OverflowError):
+        return None
+
+
+def _sign_of(node: str) -> str:
+    return variables.SIGN_OF_NODE.format(name=node.encode().hex())
 
 
 def _seconds(span: timedelta) -> str:

@@ -4,12 +4,17 @@ APP = "DIALERD_APP"
 ATTEMPT = "__DIALERD_ATTEMPT"  # inherited by every channel that the call creates
 CAMPAIGN = "DIALERD_CAMPAIGN"
 QUEUE = "DIALERD_QUEUE"
+RECORD = "DIALERD_RECORD"
 MESSAGE = "DIALERD_MESSAGE"
 HOLD_LIMIT = "DIALERD_HOLD_LIMIT"
 HUNT_TIMEOUT = "__DIALERD_HUNT_TIMEOUT"
 LEAD_CHANNEL = "DIALERD_LEAD_CHANNEL"
 AGENT_CHANNEL = "DIALERD_AGENT_CHANNEL"
 AGENT_LIMIT = "DIALERD_AGENT_LIMIT"
+SIGN_OF_NODE = "DIALERD_NODE_{name}"  # a global variable; the node's name in hexadecimal digits
+SIGN_OF_APP = (
+    "DIALERD_APP_{name}"  # the same for a Stasis application: whoever holds it changes the value again and again
+)
 MASK = "DIALERD_MASK"
 RECORDING = "DIALERD_RECORDING"
 RECORD_ALL = "DIALERD_RECORD_ALL"

@@ -10,6 +10,7 @@ from dialerd import __version__
 from dialerd.cli import (
     accounts,
     agents,
+    audit,
     caller_ids,
     campaigns,
     compliance,
@@ -19,6 +20,7 @@ from dialerd.cli import (
     explain,
     leads,
     menus,
+    nodes,
     recordings,
     service,
     status,
@@ -38,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (service, status):
+for room in (service, status, audit):
     room.add_to(app)
 for name, group in (
     ("campaign", campaigns.app),
@@ -47,6 +49,7 @@ for name, group in (
     ("dnc", dnc.app),
     ("menu", menus.app),
     ("agent", agents.app),
+    ("node", nodes.app),
     ("recordings", recordings.app),
     ("compliance", compliance.app),
     ("explain", explain.app),

@@ -22,6 +22,7 @@ from dialerd.domain.campaigns import (
     Target,
 )
 from dialerd.domain.leads import FINAL
+from dialerd.domain.nodes import Daemons
 from dialerd.domain.outcomes import Outcome, OutcomeRule
 from dialerd.domain.schedule import plan_text, row_text, window_text
 from dialerd.errors import DialerdError, IllegalTransition
@@ -257,9 +258,21 @@ def hold_of(overview: CampaignOverview, zone: str) -> str:
     if overview.campaign.status is not CampaignStatus.RUNNING:
         return ""
     if overview.owner is None:
-        return "no daemon dials it: start one with `dialerd run`"
+        return why_undialed(overview.daemons, zone)
     until = f" until {local(overview.hold_until, zone)}" if overview.hold_until else ""
     return (overview.hold_sentence or "") + until
+
+
+def why_undialed(daemons: Daemons, zone: str) -> str:
+    """Of a campaign that runs, and that no daemon owns."""
+    silent = f"{daemons.last_owner} did, and is silent since {local(daemons.silent_since, zone)}"
+    before = f" ({silent})" if daemons.last_owner else ""
+    if not daemons.alive:
+        return f"no daemon dials it: start one with `dialerd run`{before}"
+    if daemons.alive == len(daemons.draining):
+        names = ", ".join(daemons.draining)
+        return f"no daemon dials it, for all that live are draining: let one go on with `dialerd node undrain` ({names}){before}"
+    return f"no daemon dials it yet: one that lives takes it up in a moment{before}"
 
 
 def ledger_values(abandonment: Abandonment) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from dialerd.cli.session import Stores, in_store, session_of
 from dialerd.domain.menus import Choice, MenuNode, VoiceMenu
 from dialerd.errors import InvalidMenu
 from dialerd.store.menus import menu_data, menu_of
+from dialerd.toml_file import UnreadableToml, read_toml
 
 app = typer.Typer(help="Import, look at and check voice menus.", no_args_is_help=True)
 
@@ -73,11 +73,9 @@ def import_file(context: typer.Context, file: MenuFile) -> None:
 def _read(file: Path) -> Mapping[str, Any]:
     """Raises InvalidMenu."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise InvalidMenu([f"{file} cannot be read: {failure.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as failure:
-        raise InvalidMenu([f"{file} is not TOML: {failure}"]) from None
+        return read_toml(file)
+    except UnreadableToml as why:
+        raise InvalidMenu([f"{file} {why}"]) from None
 
 
 @app.command("sample")

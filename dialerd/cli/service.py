@@ -1,6 +1,7 @@
 """The commands around the daemon: run it, prepare its database, check its surroundings."""
 
 import asyncio
+import gc
 
 import structlog
 import typer
@@ -23,13 +24,16 @@ def add_to(app: typer.Typer) -> None:
 
 def run(context: typer.Context) -> None:
     """Run the daemon. It dials every campaign that is started, until SIGTERM or Ctrl-C."""
-    settings = session_of(context).settings
+    session = session_of(context)
+    settings = session.settings
     configure(settings.log)
-    # Imported here because it takes longer than all of what the other commands need.
+    # Imported here because it takes longer than all of what the other commands need. What is loaded already is kept for good, so
+    # that it is not looked through for garbage again and again meanwhile: that would be a fifth of the start.
+    gc.freeze()
     from dialerd import daemon
 
     try:
-        asyncio.run(daemon.run(settings))
+        asyncio.run(daemon.run(settings, read_again=session.read_settings))
     except (Exception, BaseExceptionGroup) as end:
         if not is_foreseen(end):  # then the place matters, and the log is where somebody will look for it
             log.critical("dialerd_ended", exc_info=end)

@@ -25,9 +25,11 @@ from dialerd.store.crm_sources import CrmSourceStore
 from dialerd.store.dispositions import DispositionStore
 from dialerd.store.dnc import DncStore
 from dialerd.store.embedded import database
+from dialerd.store.evidence import EvidenceStore
 from dialerd.store.leads import LeadStore
 from dialerd.store.menus import MenuStore
 from dialerd.store.migrate import migrate
+from dialerd.store.nodes import NodeStore
 from dialerd.store.offers import OfferStore
 from dialerd.store.pool import Pool, connect
 from dialerd.store.progress import ProgressStore
@@ -58,8 +60,10 @@ class Stores:
         self.crm_sources = CrmSourceStore(pool)
         self.dispositions = DispositionStore(pool)
         self.dnc = DncStore(pool)
+        self.evidence = EvidenceStore(pool, self.profiles)
         self.leads = LeadStore(pool)
         self.menus = MenuStore(pool)
+        self.nodes = NodeStore(pool)
         self.offers = OfferStore(pool, self.profiles)
         self.progress = ProgressStore(pool)
         self.recordings = RecordingStore(pool)
@@ -93,6 +97,10 @@ class Session:
 
     @cached_property
     def settings(self) -> Settings:
+        return self.read_settings()
+
+    def read_settings(self) -> Settings:
+        """As they stand now. Raises SettingsError."""
         return settings_of.load(self.config)
 
 

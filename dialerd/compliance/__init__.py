@@ -5,7 +5,6 @@ profile may extend those that are shipped, with rules beside theirs or, under th
 id of its own, so that `us` means the same wherever it is read.
 """
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from importlib import resources
@@ -32,6 +31,7 @@ from dialerd.domain.compliance import (
 from dialerd.domain.phone import is_region
 from dialerd.domain.schedule import ScheduleError, ScheduleRow, parse_row
 from dialerd.errors import SettingsError
+from dialerd.toml_file import UnreadableToml, parse_toml
 
 
 def profiles(extra: Path | None = None) -> Mapping[str, Profile]:
@@ -185,9 +185,9 @@ def _profile(name: str, text: str, known: Mapping[str, Profile]) -> Profile:
 
 def _parsed(name: str, text: str) -> _File:
     try:
-        return _File.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as failure:
-        raise SettingsError(f"{name}: is not TOML: {failure}") from None
+        return _File.model_validate(parse_toml(text))
+    except UnreadableToml as why:
+        raise SettingsError(f"{name}: {why}") from None
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False, include_input=False)
         raise _refusal(name, [_sentence(error) for error in errors]) from None

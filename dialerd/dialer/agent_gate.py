@@ -46,6 +46,16 @@ class AgentGate:
         taken = sum(count for each, count in others.items() if not free[wanted].isdisjoint(free[each]))
         return bool(free[wanted]) and self._has_credit(campaign_id, max(0, len(free[wanted]) - taken))
 
+    def agents_left(self, settings: CampaignSettings) -> int | None:
+        """Where each call needs an agent of its own: how many are free and not promised on this node, at least the one of whom
+        `agent_there` knows. What other nodes have promised of them, only the store can tell. None: nobody need be asked."""
+        wanted, promised = wanted_by(settings), self._promised()
+        if not wanted.queue or settings.flow is CallFlow.MENU or settings.gate is Gate.RATE:
+            return None
+        free = self._free(wanted, strictly=True)
+        taken = sum(count for each, count in promised.items() if not free.isdisjoint(self._free(each, strictly=False)))
+        return max(1, len(free) - taken)
+
     def is_free(self, wanted: Wanted) -> bool:
         """Whether that very agent could take a call now."""
         return bool(self._free(wanted, strictly=True))

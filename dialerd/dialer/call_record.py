@@ -8,9 +8,10 @@ from uuid import UUID
 import structlog
 
 from dialerd.clock import Clock
-from dialerd.dialer.ports import Attempts, Cards, Publish
+from dialerd.dialer.ports import Attempts, Cards, Publish, Spool
 from dialerd.dialer.tracked_call import StoreCommand, TrackedCall
 from dialerd.domain.activity import CallEnded
+from dialerd.domain.attempts import KeptCall
 from dialerd.domain.calls import (
     AskToDial,
     AttemptState,
@@ -39,6 +40,7 @@ class CallRecord:
         *,
         attempts: Attempts,
         cards: Cards,
+        spool: Spool,
         clock: Clock,
         publish: Publish,
         feed: Callable[[UUID, CallEvent], None],
@@ -46,6 +48,7 @@ class CallRecord:
     ) -> None:
         self._attempts = attempts
         self._cards = cards
+        self._spool = spool
         self._clock = clock
         self._publish = publish
         self._feed = feed
@@ -61,6 +64,8 @@ class CallRecord:
                     await self._ask_store(tracked.call, command)
                 except DialerdError as trouble:
                     log.warning("store_not_asked", command=type(command).__name__, why=str(trouble))
+                    if isinstance(command, NoteOptOut):
+                        await self._keep(tracked, tracked.call)
                     self._make_up_for(tracked, command)
 
     async def _ask_store(self, call: Call, command: StoreCommand) -> None:
@@ -99,7 +104,8 @@ class CallRecord:
     # --- writing ---
 
     async def write(self, tracked: TrackedCall) -> None:
-        """Only the newest state is worth a write; the end is written however long the database is away."""
+        """Only the newest state is worth a write; the end is written however long the database is away. Meanwhile it is kept on
+        disk, for the next start of the daemon."""
         while tracked.written.state is not AttemptState.ENDED:
             await tracked.moved.wait()
             tracked.moved.clear()
@@ -113,10 +119,20 @@ class CallRecord:
                 await self._attempts.record_progress(call)
         except DialerdError as trouble:
             log.warning("row_not_written", state=call.state, why=str(trouble), retry_in_s=STORE_RETRY_S)
+            await self._keep(tracked, call)
             await asyncio.sleep(STORE_RETRY_S)
             tracked.moved.set()
         else:
             tracked.written = call
+            if tracked.kept is not None:
+                await self._spool.forget(call.id)
+
+    async def _keep(self, tracked: TrackedCall, call: Call) -> None:
+        """Once for each state."""
+        kept = KeptCall.of(call)
+        if kept != tracked.kept:
+            await self._spool.keep(kept)
+            tracked.kept = kept
 
     async def _close(self, call: Call) -> None:
         step = await self._attempts.close_attempt(call)

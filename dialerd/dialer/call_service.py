@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
 
 from dialerd.clock import Clock
+from dialerd.dialer.leases import Leases
 from dialerd.dialer.pacer import Pacer
 from dialerd.dialer.ports import Publish, Queues, Telephony
 from dialerd.dialer.tracked_call import LiftHoldLimit, PbxCommand, Todo, TrackedCall
+from dialerd.dialer.trunks import Trunks
 from dialerd.domain.activity import CallPlaced
 from dialerd.domain.calls import (
     AttemptState,
@@ -56,14 +59,18 @@ class CallService:
         telephony: Telephony,
         queues: Queues,
         pacer: Pacer,
+        trunks: Trunks,
         clock: Clock,
         publish: Publish,
+        leases: Leases,
         feed: Callable[[UUID, CallEvent], None],
         on_kept: Callable[[KeptAgent], None],
     ) -> None:
+        self._leases = leases
         self._telephony = telephony
         self._queues = queues
         self._pacer = pacer
+        self._trunks = trunks
         self._clock = clock
         self._publish = publish
         self._feed = feed
@@ -125,7 +132,7 @@ class CallService:
                 log.info("lead_not_dialed")
                 self._feed(call.id, DialRefused())
                 return
-            tracked.given_to_trunk = True
+            tracked.dialed_at = self._clock.monotonic()
             await self._telephony.dial(tracked.call)
         except CallNotPlaced as refusal:
             log.warning("call_not_placed", why=str(refusal))
@@ -144,7 +151,7 @@ class CallService:
     async def _is_let_through(self, tracked: TrackedCall) -> bool:
         """Whether the lead may still be dialed, once the moment has come for it."""
         while self._may_be_dialed(tracked.call):
-            wait = self._wait(tracked.call)
+            wait = self._wait(tracked)
             if wait <= 0:
                 return True
             tracked.stepped.clear()
@@ -154,21 +161,28 @@ class CallService:
         return False
 
     def _may_be_dialed(self, call: Call) -> bool:
-        """Once (law L2), and not after it was stopped. Where an agent was rung first, time has passed since the decision: he has to
-        be there still, and nobody may wait in the queue (law L4)."""
+        """Once (law L2), not after it was stopped, and not when another node may have the campaign by now. Where an agent was rung
+        first, time has passed since the decision: he has to be there still, and nobody may wait in the queue (law L4)."""
         if call.state is AttemptState.ENDED or call.stop_requested or call.placed:
+            return False
+        if not self._leases.holds(call.campaign_id):
             return False
         if call.flow is not CallFlow.AGENT_FIRST:
             return True
         return self._dialing and call.agent_up and not self._queues.snapshot(call.queue).callers_waiting
 
-    def _wait(self, call: Call) -> float:
-        """Seconds until its slot of the pace; for most flows that was waited for when the call was opened."""
+    def _wait(self, tracked: TrackedCall) -> float:
+        """Seconds until its slot of the pace; for most flows that was waited for when the call was opened. The trunk that was chosen
+        then may have begun to fail since."""
+        call = tracked.call
         if call.flow is not CallFlow.AGENT_FIRST:
             return 0.0
         if not self._queues.snapshot(call.queue).known:
             return LOOK_S
-        return self._pacer.spend(call.campaign_id, self._clock.monotonic())
+        now = self._clock.monotonic()
+        if (trunk := self._trunks.working(call.trunk, now)) != call.trunk:
+            tracked.call = replace(call, trunk=trunk)
+        return self._pacer.spend(call.campaign_id, trunk, now)
 
     # --- the rest ---
 

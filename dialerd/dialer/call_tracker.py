@@ -7,9 +7,9 @@ of it; one lets the row follow. So a person who has answered does not wait for t
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import structlog
@@ -17,10 +17,12 @@ import structlog
 from dialerd.clock import Clock
 from dialerd.dialer.call_record import CallRecord
 from dialerd.dialer.call_service import CallService
+from dialerd.dialer.leases import Leases
 from dialerd.dialer.pacer import Pacer
-from dialerd.dialer.ports import Attempts, Cards, Publish, Queues, Telephony
+from dialerd.dialer.ports import Attempts, Cards, Publish, Queues, Spool, Telephony
+from dialerd.dialer.recent_calls import RecentCalls
 from dialerd.dialer.tracked_call import LiftHoldLimit, Todo, TrackedCall
-from dialerd.dialer.trunk import Trunk
+from dialerd.dialer.trunks import Trunks
 from dialerd.domain.abandonment import AbandonmentRule, may_be_abandoned, waited_since
 from dialerd.domain.activity import AgentHeld, AgentRinging, CallConnected
 from dialerd.domain.calls import (
@@ -57,17 +59,19 @@ class CallTracker:
         *,
         attempts: Attempts,
         cards: Cards,
+        spool: Spool,
         telephony: Telephony,
         queues: Queues,
         clock: Clock,
         publish: Publish,
-        trunk: Trunk,
+        trunks: Trunks,
         pacer: Pacer,
+        leases: Leases,
         on_change: Callable[[], None],
         on_kept: Callable[[KeptAgent], None],
         tasks: asyncio.TaskGroup,
     ) -> None:
-        self._trunk = trunk
+        self._trunks = trunks
         self._telephony = telephony
         self._clock = clock
         self._publish = publish
@@ -79,6 +83,8 @@ class CallTracker:
             telephony=telephony,
             queues=queues,
             pacer=pacer,
+            trunks=trunks,
+            leases=leases,
             clock=clock,
             publish=publish,
             feed=self.feed,
@@ -87,11 +93,13 @@ class CallTracker:
         self._record = CallRecord(
             attempts=attempts,
             cards=cards,
+            spool=spool,
             clock=clock,
             publish=publish,
             feed=self.feed,
             spoken_for=lambda attempt: self.spoken_for(but=attempt),
         )
+        self.recent = RecentCalls(clock)
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -109,6 +117,11 @@ class CallTracker:
         if attempt in self._calls:
             return self._calls[attempt].being_placed
         return any(reservation.attempt == attempt for reservation in self._reservations)
+
+    @property
+    def claims(self) -> frozenset[Reservation]:
+        """Calls whose row is just being written: nobody knows yet whether it is."""
+        return frozenset(reservation for reservation in self._reservations if reservation.attempt is None)
 
     def unresolved(self, campaign_id: int, rule: AbandonmentRule | None) -> frozenset[UUID]:
         """Calls of the campaign that may still be abandoned, for all that has been written down: also those that have ended and
@@ -158,7 +171,7 @@ class CallTracker:
         """Take up a call that was opened before this daemon lived; `lead_channel` is the name of its channel."""
         self._telephony.follow(call, lead_channel=lead_channel)
         dialed = call.state is not AttemptState.PREPARING
-        self._take_up(TrackedCall(call, written=call, given_to_trunk=dialed))
+        self._take_up(TrackedCall(call, written=call, dialed_at=0.0 if dialed else None))
 
     def feed(self, attempt: UUID, event: CallEvent) -> None:
         """An event of one of our calls; of others nothing is known here."""
@@ -167,12 +180,12 @@ class CallTracker:
             return
         before = tracked.call
         tracked.call, commands = step(before, event, self._clock.now())
+        self.recent.note(tracked.call)
         of_our_own = _of_our_own(tracked, event)
         if tracked.call is before and not commands and not of_our_own and before.state is not AttemptState.ENDED:
             return
         self._note_times(tracked, before)
-        if tracked.given_to_trunk:
-            self._trunk.observe(before, tracked.call)
+        self._learn_of_trunk(tracked, before)
         tracked.order(commands, of_our_own)
         if _occupies(before) != _occupies(tracked.call):
             self._on_change()
@@ -180,6 +193,12 @@ class CallTracker:
     def stop_dialing(self) -> None:
         """No lead is dialed from now on; calls that are on their way go theirs."""
         self._service.stop_dialing()
+
+    def let_go(self, attempts: Iterable[UUID]) -> None:
+        """Another node leads these calls now. What is known of the end of one is still written down."""
+        for tracked in [self._calls[attempt] for attempt in attempts if attempt in self._calls]:
+            if tracked.task is not None and tracked.call.state is not AttemptState.ENDED:
+                tracked.task.cancel()
 
     def let_all_go(self) -> None:
         """This daemon ends. The calls do not: their rows stay open, and the next start takes them up."""
@@ -190,9 +209,17 @@ class CallTracker:
     def _take_up(self, tracked: TrackedCall) -> None:
         call = tracked.call
         self._calls[call.id] = tracked
+        self.recent.note(call)
         self.idle.clear()
         tracked.task = self._tasks.create_task(self._follow(tracked), name=f"call-{call.id}")
         self._on_change()
+
+    def _learn_of_trunk(self, tracked: TrackedCall, before: Call) -> None:
+        if tracked.dialed_at is None:
+            return
+        now = self._clock.monotonic()
+        if self._trunks.observe(before, tracked.call, dialed_at=tracked.dialed_at, now=now):
+            tracked.call = replace(tracked.call, trunk_to_blame=True)
 
     def _note_times(self, tracked: TrackedCall, before: Call) -> None:
         """How long somebody waited is measured on the monotonic clock."""

@@ -6,24 +6,26 @@ the acceptance.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 
 from dialerd.dialer.agent_gate import AgentGate, wanted_by
-from dialerd.dialer.hold_notes import HoldNotes
+from dialerd.dialer.hold_notes import NOTE_AFTER_S, HoldNotes
 from dialerd.dialer.ready_agents import ReadyAgent, ReadyAgents
 from dialerd.dialer.runner_parts import RunnerParts
 from dialerd.domain.activity import LeadPassedOver, LeadsHeld
-from dialerd.domain.attempts import RELEASE_BATCH, Claim, Lease, PassedOver
+from dialerd.domain.attempts import RELEASE_BATCH, Claim, Lease, PassedOver, Underway
 from dialerd.domain.calls import CallFlow, KeptAgent, StopRequested, Wanted
 from dialerd.domain.campaigns import Campaign, OnCap, working_hours
 from dialerd.domain.eligibility import Rule, Verdict
 from dialerd.domain.offers import Offer, OfferClaim
 from dialerd.domain.pacing import Hold, HoldReason, Situation, decide, starting, verdicts
 from dialerd.domain.schedule import next_start, of_rows
-from dialerd.errors import DialerdError, StoreBusy
+from dialerd.errors import DialerdError, StoreBusy, StoreFull
 
 log = structlog.get_logger(__name__)
 
@@ -34,14 +36,26 @@ PREPARE_S = 0.010
 SOON_S = 0.1
 """The least wait for a lead that becomes due: the database's clock, which decides, may be behind ours."""
 ONLY_TIME_HELPS = frozenset(
-    {HoldReason.PACE, HoldReason.NO_LEAD_DUE, HoldReason.OUTSIDE_SCHEDULE, HoldReason.PROFILE_UNKNOWN}
+    {
+        HoldReason.PACE,
+        HoldReason.TRUNK_SLOWED,
+        HoldReason.NO_LEAD_DUE,
+        HoldReason.OUTSIDE_SCHEDULE,
+        HoldReason.PROFILE_UNKNOWN,
+    }
 )
 """Calls and queues that move change nothing about these: only time does, or a change of the campaign."""
 MOST_AT_ONCE = 64
 """Leads looked at in one transaction while rules forbid one after the other; at first it is one."""
 COUNT_HELD_S = 15.0
 """How often the leads that each rule holds back are counted."""
-BRIEF = frozenset({HoldReason.PACE, HoldReason.CONCURRENCY, HoldReason.ASTERISK_DOWN})
+LEAVES_WITHIN_S = 0.25
+"""A call leaves so long after its row was opened, or sooner. Another daemon's row tells the one moment, and the pace is about the other."""
+COUNT_ELSEWHERE_S = 1.0
+"""How often the calls are counted that other daemons have in flight for the campaign."""
+CROWDED_S = 0.5
+"""When to ask again where other daemons have promised the agents who are free: no event tells when they no longer need them."""
+BRIEF = frozenset({HoldReason.PACE, HoldReason.TRUNK_SLOWED, HoldReason.CONCURRENCY, HoldReason.ASTERISK_DOWN})
 """Reasons that let go again while an agent waits. For any other he is let go at once, in the first place for a caller."""
 HOLD_OF_RULE = {Rule.SCHEDULE: HoldReason.OUTSIDE_SCHEDULE, Rule.PROFILE: HoldReason.PROFILE_UNKNOWN}
 """What it is called when a rule forbids all calls of a campaign."""
@@ -56,7 +70,9 @@ class CampaignRunner:
         self._changed = asyncio.Event()
         self._dialing = True
         self._lease: Lease | None = None
-        self._lease_ends = 0.0
+        self._elsewhere: frozenset[UUID] = frozenset()
+        """Open attempts that this node does not lead."""
+        self._elsewhere_at = 0.0
         self._notes = HoldNotes(parts, campaign.id)
         self._release_at = 0.0
         self._count_at = 0.0
@@ -68,6 +84,11 @@ class CampaignRunner:
         self._unwatch = self._watch(campaign.settings.queue)
         self.campaign = campaign
         self.change(campaign)
+
+    @property
+    def held(self) -> HoldReason | None:
+        """The last reason that was told for not starting a call."""
+        return self._notes.held
 
     def wake(self) -> None:
         """A call or the queue has changed: decide again, unless only time can change the answer."""
@@ -116,16 +137,17 @@ class CampaignRunner:
             finally:
                 self._unwatch()
                 self._parts.pacer.forget(self.campaign.id)
+                await asyncio.gather(self._hand_back(), self._ready.let_all_go())
                 await self._ready.let_all_go()
-            await self._hand_back()
-            await self._ready.let_all_go()
 
     async def _turn(self) -> None:
         """Start one call, or wait for what holds it. Trouble with the store is a reason to hold, too."""
+        began = self._parts.clock.monotonic()
         self._wake.clear()
         self._changed.clear()
         try:
             await self._keep_lease()
+            await self._count_elsewhere()
             await self._judge_anew()
             await self._release_waiting()
             await self._count_held()
@@ -135,24 +157,60 @@ class CampaignRunner:
             if hold is not None:
                 await self._note(hold)
         except StoreBusy as busy:
-            log.info("claim_collided", why=str(busy))  # with another campaign's, or with somebody's edit
-            hold = Hold(reason=HoldReason.STORE_DOWN, retry_in=SOON_S)
+            hold = await self._collided(busy, took_s=self._parts.clock.monotonic() - began)
         except DialerdError as trouble:
             log.warning("campaign_held_by_trouble", why=str(trouble))
-            hold = Hold(reason=HoldReason.STORE_DOWN)
+            is_full = isinstance(trouble, StoreFull)
+            hold = Hold(reason=HoldReason.STORE_FULL if is_full else HoldReason.STORE_DOWN)
             self._notes.say(hold.reason)
         if hold is not None:
             await self._wait(hold)
+
+    async def _collided(self, busy: StoreBusy, *, took_s: float) -> Hold:
+        """With another campaign's claim, or with somebody's edit. Mostly that is over at once; what takes its time is told."""
+        log.info("claim_collided", why=str(busy))
+        hold = Hold(reason=HoldReason.STORE_BUSY, retry_in=SOON_S)
+        if took_s >= NOTE_AFTER_S:
+            with suppress(DialerdError):
+                await self._note(hold)
+        return hold
 
     async def _keep_lease(self) -> None:
         """Renewed at a third of its time; after its end by the monotonic clock nothing is dialed, whatever the database
         thinks."""
         parts, now = self._parts, self._parts.clock.monotonic()
         duration = parts.lease_duration.total_seconds()
-        if self._lease is not None and now < self._lease_ends - duration * 2 / 3:
+        if HoldReason.NAME_LOST in parts.node_holds():
+            return  # somebody else of our name may have taken the lease: to renew it would take it from him
+        if self._lease is not None and parts.leases.left(self.campaign.id) > duration * 2 / 3:
             return
-        self._lease = await parts.campaigns.take_lease(self.campaign.id, node=parts.node, duration=parts.lease_duration)
-        self._lease_ends = now + duration
+        lease = await parts.campaigns.take_lease(self.campaign.id, node=parts.node, duration=parts.lease_duration)
+        if lease is None:
+            parts.leases.drop(self.campaign.id)
+        elif lease != self._lease:
+            await self._learn_underway(now)
+        self._lease = lease
+        if lease is not None:
+            parts.leases.hold(lease, until=now + duration)
+
+    async def _learn_underway(self, now: float) -> None:
+        """Whoever dialed the campaign before: the pace and the calls in flight are the campaign's, not the node's. Of an agent who was
+        rung first, it is not written when he got his lead: a whole interval from now is certainly enough."""
+        parts, underway = self._parts, await self._parts.attempts.underway(self.campaign.id)
+        if underway.last_opened_ago is not None:
+            rung_first = self.campaign.settings.flow is CallFlow.AGENT_FIRST
+            ago = 0.0 if rung_first else max(0.0, underway.last_opened_ago.total_seconds() - LEAVES_WITHIN_S)
+            parts.pacer.note_call(self.campaign.id, now - ago)
+        self._note_elsewhere(underway)
+
+    def _note_elsewhere(self, underway: Underway) -> None:
+        self._elsewhere = frozenset(attempt for attempt in underway.open if not self._parts.tracker.is_tracked(attempt))
+        self._elsewhere_at = self._parts.clock.monotonic() + COUNT_ELSEWHERE_S
+
+    async def _count_elsewhere(self) -> None:
+        """While there are any: nobody else begins new ones, as long as the lease is ours."""
+        if self._lease is not None and self._elsewhere and self._parts.clock.monotonic() >= self._elsewhere_at:
+            self._note_elsewhere(await self._parts.attempts.underway(self.campaign.id))
 
     async def _go_on(self) -> Hold | None:
         """Whoever is already there for a call goes first."""
@@ -191,9 +249,10 @@ class CampaignRunner:
         return Situation(
             running=self._dialing,
             opens_in=self._opens_in(),
-            owns_lease=self._lease is not None and now < self._lease_ends,
+            owns_lease=self._lease is not None and parts.leases.holds(self.campaign.id),
             asterisk_up=parts.asterisk_ready(),
-            trunk_wait=parts.trunk.wait(now),
+            node_holds=parts.node_holds(),
+            trunk_wait=parts.trunks.wait(now),
             queue_bound=bool(settings.queue),
             queue_known=queue.known,
             callers_waiting=queue.callers_waiting,
@@ -201,14 +260,17 @@ class CampaignRunner:
             halted=self._gate.latched and settings.on_cap is OnCap.PAUSE,
             rate_anew_in=self._gate.rate_anew_in(parts.clock.now()),
             in_flight=parts.tracker.in_flight(self.campaign.id),
+            elsewhere=sum(1 for attempt in self._elsewhere if not parts.tracker.is_tracked(attempt)),
             concurrency=settings.concurrency,
             pace_wait=max(0.0, self._pace_wait(now) - PREPARE_S),
+            trunk_slowed=parts.trunks.is_slowed(now) and parts.trunks.slot_in(now) >= self._pace_wait(now),
+            trunks=parts.trunks.facts(now),
         )
 
     def _pace_wait(self, now: float) -> float:
         """An agent who is rung first is no call to a lead: those keep their own pace, the leads' is kept when they are dialed."""
         if self.campaign.settings.flow is CallFlow.AGENT_FIRST:
-            return self._agents_pace.wait(now)
+            return max(self._agents_pace.wait(now), self._parts.trunks.slot_in(now))
         return self._parts.pacer.wait(self.campaign.id, now)
 
     def _opens_in(self) -> float | None:
@@ -240,14 +302,13 @@ class CampaignRunner:
         parts, began = self._parts, self._parts.clock.monotonic()
         with (
             parts.tracker.reserved(self._wanted_by(ready)) as reservation,
-            parts.pacer.preparing(),
-            parts.trunk.preparing() as prepared,
+            parts.trunks.preparing(began) as prepared,
         ):
-            claim = await self._claim(ready)
+            claim = await self._claim(ready, prepared.trunk)
             for attempt in claim.opened:
                 reservation.attempt = attempt.call.id
                 decision_s = parts.clock.monotonic() - began
-                await self._slot()
+                await self._slot(prepared.trunk)
                 prepared.leaves = self._dialing
                 parts.tracker.place(attempt.call, decision_s=decision_s)
                 if not self._dialing:  # paused or stopped meanwhile: nobody is called any more
@@ -261,14 +322,20 @@ class CampaignRunner:
             return Wanted(ready.who.queue, ready.who.agent)
         return wanted_by(self.campaign.settings)
 
-    async def _claim(self, ready: ReadyAgent | None) -> Claim:
+    async def _claim(self, ready: ReadyAgent | None, trunk: str) -> Claim:
         if self._lease is None:
             return Claim()
         attempts, who = self._parts.attempts, ready.who if ready else None
         if isinstance(who, Offer):
-            return await attempts.open_offered(self.campaign, self._lease, who)
+            return await attempts.open_offered(self.campaign, self._lease, who, trunk=trunk)
         return await attempts.open_next(
-            self.campaign, self._lease, look_at=self._look_at, retries_first=self._retries_first, kept=who
+            self.campaign,
+            self._lease,
+            look_at=self._look_at,
+            retries_first=self._retries_first,
+            kept=who,
+            trunk=trunk,
+            agents=None if who else self._gate.agents_left(self.campaign.settings),
         )
 
     async def _lay_card(self) -> Hold | None:
@@ -298,6 +365,8 @@ class CampaignRunner:
         """New leads and retries take turns. While rules forbid one lead after the other, more are looked at in one go."""
         if claim.forbidden is not None:
             return self._forbidden(claim.forbidden)
+        if isinstance(claim, Claim) and claim.crowded:
+            return Hold(reason=HoldReason.NO_FREE_AGENT, retry_in=CROWDED_S)
         for passed in claim.passed:
             self._pass_over(passed)
         found = claim.offer is not None if isinstance(claim, OfferClaim) else bool(claim.opened)
@@ -313,11 +382,11 @@ class CampaignRunner:
         wait = (verdict.until - self._parts.clock.now()).total_seconds() if verdict.until else None
         return Hold(reason=HOLD_OF_RULE[verdict.rule], retry_in=None if wait is None else max(SOON_S, wait))
 
-    async def _slot(self) -> None:
+    async def _slot(self, trunk: str) -> None:
         """The pace holds for the very moment of dialing, however long the row took."""
         parts = self._parts
         if self.campaign.settings.flow is not CallFlow.AGENT_FIRST:
-            await parts.pacer.slot(self.campaign.id, parts.clock)
+            await parts.pacer.slot(self.campaign.id, trunk, parts.clock)
             return
         await asyncio.sleep(self._agents_pace.wait(parts.clock.monotonic()))
         self._agents_pace = self._agents_pace.spend(parts.clock.monotonic())
@@ -408,6 +477,8 @@ class CampaignRunner:
             await self._notes.forget(self._lease)
 
     async def _hand_back(self) -> None:
+        """From now on no call of it is dialed here, not even one that is already written down."""
+        self._parts.leases.drop(self.campaign.id)
         if self._lease is not None:
             try:
                 await self._parts.campaigns.give_lease_back(self._lease)

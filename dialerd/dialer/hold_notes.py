@@ -11,6 +11,9 @@ from dialerd.domain.pacing import HOLD_SENTENCES, Hold, HoldReason, Verdict
 NOTE_AFTER_S = 1.0
 """A hold is written down for people when it has lasted this long; shorter ones are the normal rhythm of dialing."""
 
+OF_EACH_CALL = frozenset({HoldReason.PACE, HoldReason.TRUNK_SLOWED})
+"""Holds between one call and the next."""
+
 
 class HoldNotes:
     def __init__(self, parts: RunnerParts, campaign_id: int) -> None:
@@ -20,6 +23,11 @@ class HoldNotes:
         self._held_since = 0.0
         self._noted: HoldReason | None = None
         self._noted_until: datetime | None = None
+
+    @property
+    def held(self) -> HoldReason | None:
+        """What was said last."""
+        return self._held
 
     def say(self, reason: HoldReason) -> None:
         if reason is not self._held:
@@ -40,13 +48,13 @@ class HoldNotes:
 
     async def forget(self, lease: Lease) -> None:
         """Calls start again: what was noted of an earlier hold, for people, holds no longer."""
-        if self._noted not in (None, HoldReason.PACE):
+        if self._noted not in (None, *OF_EACH_CALL):
             await self._parts.campaigns.note_hold(lease, None, None, None)
             self._noted = self._noted_until = None
 
     def _until(self, hold: Hold) -> datetime | None:
         """None also for the pace, which lets go many times a second."""
-        if not hold.retry_in or hold.reason is HoldReason.PACE:
+        if not hold.retry_in or hold.reason in OF_EACH_CALL:
             return None
         return self._parts.clock.now() + timedelta(seconds=hold.retry_in)
 

@@ -1,15 +1,16 @@
 """What the dialer needs of the world. `daemon.py` hands in the real ones; tests hand in fakes that fulfil the same."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from dialerd.domain.abandonment import Abandonment
 from dialerd.domain.activity import Fact
-from dialerd.domain.attempts import Claim, Lease, OpenCall, WaitingLeads
+from dialerd.domain.attempts import Claim, KeptCall, Lease, LostAttempt, OpenCall, PutBack, Underway, WaitingLeads
 from dialerd.domain.calls import Call, KeptAgent, LiveChannel
 from dialerd.domain.campaigns import Campaign
+from dialerd.domain.nodes import Neighbour
 from dialerd.domain.offers import Offer, OfferClaim
 from dialerd.domain.pacing import HoldReason, Verdict
 from dialerd.domain.queues import QueueSnapshot
@@ -47,6 +48,19 @@ class Campaigns(Protocol):
         """Running -> completed if no lead of it can be dialed any more and no attempt is open; whether it was so."""
 
 
+class Nodes(Protocol):
+    """The daemons that share the database."""
+
+    async def heartbeat(self, node: str) -> None: ...
+
+    async def note_pbx(self, node: str, pbx: str) -> None:
+        """The node dials through this Asterisk."""
+
+    async def neighbours(self, node: str) -> Sequence[Neighbour]: ...
+
+    async def is_draining(self, node: str) -> bool: ...
+
+
 class Attempts(Protocol):
     async def open_next(
         self,
@@ -57,11 +71,15 @@ class Attempts(Protocol):
         most: int = 1,
         retries_first: bool = False,
         kept: KeptAgent | None = None,
+        agents: int | None = None,
+        trunk: str = "",
     ) -> Claim:
         """One transaction: claim the next `look_at` due leads, check every rule for each in turn, and write the attempts of
-        up to `most` who may be called; for the agent who has stayed on the line, if there is one."""
+        up to `most` who may be called; for the agent who has stayed on the line, if there is one. Nothing is opened where other
+        daemons on the same Asterisk have promised as many agents as the `agents` who are free here; None: that is not asked.
+        `trunk` is the one by which the lead is to be dialed."""
 
-    async def open_offered(self, campaign: Campaign, lease: Lease, offer: Offer) -> Claim:
+    async def open_offered(self, campaign: Campaign, lease: Lease, offer: Offer, *, trunk: str = "") -> Claim:
         """The same for the lead whose card an agent has accepted: that agent is wanted for the call."""
 
     async def begin_dialing(self, call: Call) -> bool:
@@ -90,10 +108,46 @@ class Attempts(Protocol):
     async def close_attempt(self, call: Call) -> NextStep | None:
         """One transaction: outcome, the lead's next state, activity. None: it had been closed before."""
 
-    async def take_over(self, node: str, *, silent_for: timedelta) -> int:
-        """Open attempts of daemons that were silent for so long become this node's; how many."""
+    async def take_over(
+        self, node: str, *, gone: Collection[str], silent_for: timedelta, give_up_after: timedelta
+    ) -> int:
+        """Open attempts become this node's: those of neighbours on the same Asterisk that are gone, or were silent for so long,
+        and those of any node that was silent until they are given up. How many."""
+
+    async def underway(self, campaign_id: int) -> Underway: ...
+
+    async def put_back(self, lost: LostAttempt, node: str) -> PutBack:
+        """Write the attempt down again if the database has lost it: open, its lead in flight, its dial counted. Raises StoreBusy
+        while another attempt of the lead, or to the number, is open."""
 
     async def open_calls(self) -> Sequence[OpenCall]: ...
+
+
+class Spool(Protocol):
+    """The newest states of calls that the database could not take. Trouble with the disk does not concern the calls: it is said,
+    and new ones are held."""
+
+    @property
+    def kept(self) -> Sequence[KeptCall]: ...
+
+    async def keep(self, kept: KeptCall) -> None:
+        """In place of what was kept of the call before."""
+
+    async def forget(self, attempt: UUID) -> None:
+        """The database has it."""
+
+
+class Server(Protocol):
+    """The database server that answers."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether it may have lost the newest rows; until that is accepted, no lead is claimed there."""
+
+    async def look(self) -> None: ...
+
+    def accept(self) -> None:
+        """What it has lost is put back."""
 
 
 class Offers(Protocol):
@@ -190,6 +244,18 @@ class Telephony(Protocol):
         """From now on hear what happens to the call's channels; `lead_channel` names the lead's where it is known."""
 
     async def live_channels(self) -> Mapping[UUID, LiveChannel]: ...
+
+    async def lost_attempt(self, channel: UUID) -> LostAttempt | None:
+        """What the lead's channel itself says of its attempt; None: it is none that this daemon has dialed."""
+
+    async def entity_id(self) -> str:
+        """Which Asterisk this is."""
+
+    async def leave_sign(self, node: str, value: str) -> None:
+        """In Asterisk, where other daemons find it."""
+
+    async def sign_of(self, node: str) -> str:
+        """The last sign that the node has left there; empty: none."""
 
     async def opt_outs(self) -> Mapping[UUID, datetime]:
         """Attempts whose person has pressed the opt-out key in the dialplan, and when; also while no daemon listened."""

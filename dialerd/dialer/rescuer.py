@@ -5,7 +5,7 @@ Calls that live are taken up where they are; calls that are gone get the outcome
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -14,7 +14,9 @@ import structlog
 
 from dialerd.clock import Clock
 from dialerd.dialer.call_tracker import CallTracker
+from dialerd.dialer.lost_rows import LostRows, NeverPlaced
 from dialerd.dialer.ports import Attempts, Publish, Telephony
+from dialerd.dialer.presence import Presence
 from dialerd.domain.activity import CallsRescued
 from dialerd.domain.calls import (
     MOST_HUNTS,
@@ -25,6 +27,7 @@ from dialerd.domain.calls import (
     Call,
     CallEvent,
     CallFlow,
+    DialRefused,
     HuntEnded,
     HuntFound,
     LeadAnswered,
@@ -56,7 +59,7 @@ MESSAGE = frozenset({"BackGround", "Playback"})
 
 class Rescuer:
     """`ready` is set while rows and channels have been compared since Asterisk was last out of reach; until then nothing is
-    dialed."""
+    dialed. `on_ready` is called whenever that begins: who waits for it need not find out by looking."""
 
     def __init__(
         self,
@@ -69,6 +72,10 @@ class Rescuer:
         node: str,
         every_s: float,
         rescue_after: timedelta,
+        give_up_after: timedelta,
+        presence: Presence,
+        lost_rows: LostRows,
+        on_ready: Callable[[], None],
     ) -> None:
         self._attempts = attempts
         self._telephony = telephony
@@ -78,6 +85,11 @@ class Rescuer:
         self._node = node
         self._every_s = every_s
         self._rescue_after = rescue_after
+        self._give_up_after = give_up_after
+        self._presence = presence
+        self._lost_rows = lost_rows
+        self._never_placed = NeverPlaced(tracker)
+        self._on_ready = on_ready
         self._missing_since: dict[UUID, float] = {}
         self._opted_out: set[UUID] = set()
         self._losses = 0
@@ -93,6 +105,16 @@ class Rescuer:
                 self._tracker.feed(call.id, Vanished())
 
     def link_restored(self) -> None:
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Without waiting for the next time: a neighbour has fallen silent, or this node was."""
+        self._ask.set()
+
+    def database_changed(self) -> None:
+        """It may have lost rows: all that Asterisk knows of ours is looked at as after a start."""
+        self._opted_out.clear()
+        self.ready.clear()
         self._ask.set()
 
     async def run(self) -> None:
@@ -109,11 +131,14 @@ class Rescuer:
     async def _look(self) -> None:
         """A look during which the link was lost may be older than what was missed."""
         losses = self._losses
+        if not self.ready.is_set():
+            await self._presence.arrive()
         await self.reconcile()
         if not self.ready.is_set():
             await self._note_opt_outs()
-        if losses == self._losses:
+        if losses == self._losses and not self.ready.is_set():
             self.ready.set()
+            self._on_ready()
 
     async def _pause(self) -> None:
         soon = self._missing_since or not self.ready.is_set()
@@ -125,11 +150,16 @@ class Rescuer:
 
     async def reconcile(self) -> None:
         """One comparison. The rows are read before the channels: a call that is opened in between is not missed in them."""
-        if taken := await self._attempts.take_over(self._node, silent_for=self._rescue_after):
-            log.info("calls_of_a_silent_daemon_taken_over", calls=taken)
-        ours = [row.call for row in await self._attempts.open_calls() if row.node == self._node]
+        rows = await self._attempts.open_calls()
+        self._never_placed.note(rows, self._node)
+        if any([await self._lost_rows.write_back(rows), await self._take_over()]):
+            rows = await self._attempts.open_calls()
         tracked = {call.id: call for call in self._tracker.calls}
         channels = await self._telephony.live_channels()
+        if await self._lost_rows.put_back_strays(rows, channels):
+            rows = await self._attempts.open_calls()
+        self._tracker.let_go(row.call.id for row in rows if row.node != self._node)
+        ours = [row.call for row in rows if row.node == self._node]
         untracked = [call for call in ours if call.id not in tracked and not self._tracker.is_tracked(call.id)]
         if not self.ready.is_set():
             self._catch_up(tracked, channels)
@@ -142,6 +172,15 @@ class Rescuer:
         if adopted or lost:
             log.info("calls_rescued", adopted=len(adopted), lost=len(lost))
             self._publish(CallsRescued(adopted=len(adopted), lost=len(lost)))
+
+    async def _take_over(self) -> bool:
+        """Whether there were calls of a daemon that is gone."""
+        taken = await self._attempts.take_over(
+            self._node, gone=self._presence.gone, silent_for=self._rescue_after, give_up_after=self._give_up_after
+        )
+        if taken:
+            log.info("calls_of_a_silent_daemon_taken_over", calls=taken)
+        return bool(taken)
 
     async def _note_opt_outs(self) -> None:
         """The dialplan has written down who pressed the key, whether or not somebody listened."""
@@ -181,17 +220,19 @@ class Rescuer:
         return [call for id_, call in gone.items() if now - self._missing_since[id_] >= SETTLING_S]
 
     def _is_believed_alive(self, call: Call) -> bool:
-        """A dial that has failed is not: the news of its end comes, or the reminder that there never was a channel."""
+        """A dial that has failed is not: the news of its end comes, or the reminder that there never was a channel. Nor is one whose
+        claim has not been answered yet."""
         if call.state is AttemptState.ENDED or (call.dial_failed and not call.placed):
             return False
-        return not self._tracker.is_being_placed(call.id)
+        return not (self._tracker.is_being_placed(call.id) or self._never_placed.may_still_come(call))
 
     def _give_up(self, call: Call, channels: Mapping[UUID, LiveChannel]) -> None:
         """An agent who is still there, or is still being rung, is let go with it."""
         hunt = live_hunt(call, channels)
+        gone = DialRefused() if call.state is AttemptState.DIALING and self._never_placed.is_so(call) else Vanished()
         if not self._tracker.is_tracked(call.id):
             self._tracker.adopt(replace(call, hunts=hunt or call.hunts))
-        self._tell(call.id, [*([HuntFound(hunt)] if hunt else []), Vanished()])
+        self._tell(call.id, [*([HuntFound(hunt)] if hunt else []), gone])
 
 
 def is_alive(call: Call, channels: Mapping[UUID, LiveChannel]) -> bool:

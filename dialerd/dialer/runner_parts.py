@@ -7,9 +7,11 @@ from datetime import timedelta
 from dialerd.clock import Clock
 from dialerd.dialer.call_tracker import CallTracker
 from dialerd.dialer.card_desk import CardDesk
+from dialerd.dialer.leases import Leases
 from dialerd.dialer.pacer import Pacer
 from dialerd.dialer.ports import Attempts, Campaigns, Offers, Publish, Queues, Telephony
-from dialerd.dialer.trunk import Trunk
+from dialerd.dialer.trunks import Trunks
+from dialerd.domain.pacing import HoldReason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +24,13 @@ class RunnerParts:
     telephony: Telephony
     tracker: CallTracker
     pacer: Pacer
-    trunk: Trunk
+    trunks: Trunks
     clock: Clock
     publish: Publish
     node: str
     lease_duration: timedelta
+    leases: Leases
     asterisk_ready: Callable[[], bool]
     """Whether calls can be placed and served, and all that Asterisk has of ours is known."""
+    node_holds: Callable[[], frozenset[HoldReason]]
+    """What forbids the calls of all campaigns at once."""

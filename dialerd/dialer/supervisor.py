@@ -8,13 +8,14 @@ import structlog
 
 from dialerd.dialer.call_tracker import CallTracker
 from dialerd.dialer.campaign_runner import CampaignRunner
-from dialerd.dialer.ports import Campaigns
+from dialerd.dialer.ports import Campaigns, Nodes
 from dialerd.dialer.ready_agents import hang_up
 from dialerd.dialer.runner_parts import RunnerParts
 from dialerd.domain.activity import CampaignClosed
 from dialerd.domain.calls import KeptAgent, StopRequested
 from dialerd.domain.campaigns import Campaign, CampaignStatus
 from dialerd.domain.offers import Offer
+from dialerd.domain.pacing import HoldReason
 from dialerd.errors import DialerdError
 
 log = structlog.get_logger(__name__)
@@ -24,10 +25,20 @@ LOOK_S = 2.0
 
 
 class Supervisor:
+    """`draining` while people want this node to start no call: its campaigns are handed to the others, its calls go on."""
+
     def __init__(
-        self, *, campaigns: Campaigns, tracker: CallTracker, parts: RunnerParts, tasks: asyncio.TaskGroup
+        self,
+        *,
+        campaigns: Campaigns,
+        nodes: Nodes,
+        tracker: CallTracker,
+        parts: RunnerParts,
+        tasks: asyncio.TaskGroup,
     ) -> None:
+        self.draining = False
         self._campaigns = campaigns
+        self._nodes = nodes
         self._tracker = tracker
         self._parts = parts
         self._tasks = tasks
@@ -35,6 +46,11 @@ class Supervisor:
         self._running: set[asyncio.Task[None]] = set()
         self._bell = asyncio.Event()
         self._open = True
+
+    @property
+    def holds(self) -> frozenset[HoldReason]:
+        """What has held the campaigns of this daemon last."""
+        return frozenset(runner.held for runner in self._runners.values() if runner.held is not None)
 
     def ring(self) -> None:
         """Something in the campaigns' rows has changed: look."""
@@ -91,16 +107,24 @@ class Supervisor:
     async def _look(self) -> None:
         if started := await self._campaigns.start_due():
             log.info("scheduled_campaigns_started", campaigns=started)
+        await self._look_whether_to_drain()
         running = {campaign.id: campaign for campaign in await self._campaigns.dialable_campaigns()}
         if not self._open:
             return
-        for campaign in running.values():
+        dialed = {} if self.draining else running
+        for campaign in dialed.values():
             self._follow(campaign)
-        for campaign_id in self._runners.keys() - running.keys():
+        for campaign_id in self._runners.keys() - dialed.keys():
             self._runners[campaign_id].stop_dialing()
         for runner in self._runners.values():
             runner.decide_anew()
         await self._end_dials_of_stopped(running)
+
+    async def _look_whether_to_drain(self) -> None:
+        wanted = await self._nodes.is_draining(self._parts.node)
+        if wanted != self.draining:
+            log.info("node_drains" if wanted else "node_drains_no_more", calls_in_flight=len(self._tracker.calls))
+        self.draining = wanted
 
     def _follow(self, campaign: Campaign) -> None:
         runner = self._runners.get(campaign.id)

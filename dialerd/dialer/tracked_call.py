@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from dialerd.domain.attempts import KeptCall
 from dialerd.domain.calls import (
     AskToDial,
     Call,
@@ -54,11 +55,14 @@ class TrackedCall:
     call: Call
     written: Call
     """The call as its row is known to be."""
+    kept: KeptCall | None = None
+    """What was last kept of it on disk, because the database could not take it."""
     decision_s: float = 0.0
     """How long the decision to open it took."""
     being_placed: bool = False
-    given_to_trunk: bool = False
-    """Whether its end can say anything of the trunk."""
+    dialed_at: float | None = None
+    """When the lead was dialed, by the monotonic clock; 0: by an earlier daemon. None: not yet, so that its end says nothing of the
+    trunk."""
     todo: "asyncio.Queue[list[Todo]]" = field(default_factory=asyncio.Queue)
     asked: "asyncio.Queue[list[StoreCommand]]" = field(default_factory=asyncio.Queue)
     """What the store is to do or to tell."""

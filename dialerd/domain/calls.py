@@ -177,6 +177,10 @@ class Call:
     dial_failed: bool = False
     """Whether Asterisk has said that its dialing is over, while the news of a channel may still be on its way."""
     stop_requested: bool = False
+    trunk: str = ""
+    """By which of the node's trunks the lead is dialed. Empty: it was dialed before trunks had names."""
+    trunk_to_blame: bool = False
+    """Whether the trunk has refused it as it refused too many: the lead loses no attempt by that."""
     outcome: Outcome | None = None
     cause: int | None = None
     tech_cause: str | None = None

@@ -12,12 +12,14 @@ from dialerd.domain.outcomes import SETTLED, Outcome, OutcomeRule
 
 @dataclass(frozen=True, kw_only=True)
 class EndedAttempt:
-    """What the rules need to know of it. `alike` counts the lead's attempts that ended so, this one included."""
+    """What the rules need to know of it. `alike` counts the lead's attempts that ended so, this one included; `trunk_to_blame`: a trunk
+    has refused the call as it refused too many."""
 
     number: str
     outcome: Outcome
     ended_at: datetime
     alike: int = 1
+    trunk_to_blame: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,10 @@ _AS_USUAL = OutcomeRule()
 
 NOT_PLACED_PAUSE = timedelta(seconds=5)
 """A call that could not be placed is not tried again at once: what refused it will most likely refuse again."""
+
+MOST_FORGIVEN = 5
+"""Refusals of a trunk that cost a lead no attempt, though they are dials to its number: it cools off after each, and every cap counts
+them. More of them are the number's own."""
 
 
 def attempts_allowed(lead: Lead, settings: CampaignSettings) -> int:
@@ -98,6 +104,8 @@ def next_step(lead: Lead, settings: CampaignSettings, ended: EndedAttempt) -> Ne
     event = _event(ended, rule)
     if event not in _TRIED_AGAIN:
         return NextStep(event=event)
+    if ended.trunk_to_blame and ended.alike <= MOST_FORGIVEN:
+        return NextStep(event=event, not_before=ended.ended_at + _wait(lead, settings, rule), counts=False)
     if lead.attempts_used >= attempts_allowed(lead, settings):
         return NextStep(event=LeadEvent.EXHAUSTED)
     if event is LeadEvent.PUT_BACK:

@@ -23,11 +23,15 @@ TRIAL_S = 60.0
 FAILED: Mapping[Outcome, bool] = {
     Outcome.NOT_PLACED: True,  # it never left
     Outcome.CONGESTION: True,  # the network could not carry it
+    Outcome.NO_ANSWER: True,  # no phone rang: 408, 480, or no sign of life until the ring timeout
     Outcome.BUSY: False,
     Outcome.REJECTED: False,
     Outcome.INVALID_NUMBER: False,
 }
-"""What the end of a call that never rang says of the trunk; an outcome that is missing says nothing."""
+"""What the end of a call that never rang says of the trunk; an outcome that is missing says nothing. A single phone that is switched off
+fails likewise: it takes four fifths of all calls to say that it is the trunk."""
+OURS = 16
+"""The cause of a call that we have hung up before its time was over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,4 +81,6 @@ def told_by(before: Call, after: Call) -> bool | None:
         return None
     if after.state is not AttemptState.ENDED:
         return False
-    return FAILED.get(after.outcome) if after.outcome else None
+    if after.outcome is None or (after.outcome is Outcome.NO_ANSWER and after.cause == OURS):
+        return None
+    return FAILED.get(after.outcome)

@@ -5,7 +5,6 @@ A credential is never part of it: a header says `{secret:NAME}`, and the setting
 
 import json
 import re
-import tomllib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from dialerd.errors import DialerdError
 from dialerd.lead_sources.csv_file import ALIASES, COLUMNS, OURS
 from dialerd.lead_sources.csv_table import canonical
 from dialerd.lead_sources.public_address import url_problem
+from dialerd.toml_file import UnreadableToml, read_toml
 
 LONGEST_PATH = 200
 LONGEST_BODY = 100_000
@@ -204,11 +204,9 @@ def read_source(values: Mapping[str, Any]) -> CrmSource:
 def read_source_file(path: Path) -> CrmSource:
     """From TOML. Raises InvalidCrmSource."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as failure:
-        raise InvalidCrmSource([f"{path} cannot be read: {failure.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as failure:
-        raise InvalidCrmSource([f"{path} is not TOML: {failure}"]) from None
+        values = read_toml(path)
+    except UnreadableToml as why:
+        raise InvalidCrmSource([f"{path} {why}"]) from None
     return read_source(values)
 
 

@@ -1,6 +1,6 @@
 """Attempts, the row at which the two halves of the river meet: claim, rules and row are one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,7 +8,17 @@ from uuid import UUID
 import asyncpg
 
 from dialerd.domain.abandonment import count, period_of, period_start
-from dialerd.domain.attempts import RELEASE_BATCH, Claim, Lease, OpenCall, OpenedAttempt, WaitingLeads
+from dialerd.domain.attempts import (
+    RELEASE_BATCH,
+    Claim,
+    Lease,
+    LostAttempt,
+    OpenCall,
+    OpenedAttempt,
+    PutBack,
+    Underway,
+    WaitingLeads,
+)
 from dialerd.domain.caller_id import after_use
 from dialerd.domain.calls import AttemptState, Call, CallFlow, KeptAgent
 from dialerd.domain.campaigns import Campaign, Target
@@ -68,6 +78,7 @@ LEAD_STATE_OF: Mapping[AttemptState, LeadState] = {
 
 
 _ONE_OPEN_PER_NUMBER = "attempts_one_open_per_number"
+_CALLED_ALREADY = "another attempt of the lead, or to its number, is open"
 _CALLED_ELSEWHERE = "another campaign calls this number just now"
 
 
@@ -88,6 +99,8 @@ class AttemptStore:
         most: int = 1,
         retries_first: bool = False,
         kept: KeptAgent | None = None,
+        agents: int | None = None,
+        trunk: str = "",
     ) -> Claim:
         """The settings that count are those of the row at this moment, not those of `campaign`.
 
@@ -105,14 +118,16 @@ class AttemptStore:
                     return Claim()
                 if claimed.forbidden:
                     return Claim(forbidden=claimed.forbidden)
-                openings = _Openings(claimed, kept=kept)
+                if agents is not None and claimed.promised_elsewhere >= agents:
+                    return Claim(crowded=True)
+                openings = _Openings(claimed, trunk=trunk, kept=kept)
                 await openings.judge([candidate_of(row) for row in rows], 1 if kept else most, connection)
                 return await openings.write(connection)
         except asyncpg.UniqueViolationError as taken:
             raise _busy(taken) from taken
 
     @store_call
-    async def open_offered(self, campaign: Campaign, lease: Lease, offer: Offer) -> Claim:
+    async def open_offered(self, campaign: Campaign, lease: Lease, offer: Offer, *, trunk: str = "") -> Claim:
         """A lead that is not called after all is let go. Errors: see `open_next`."""
         try:
             async with transaction(self._pool) as connection:
@@ -122,7 +137,7 @@ class AttemptStore:
                 if claimed is None or facts is None or claimed.forbidden:
                     await release_lead(connection, offer.lead_id)
                     return Claim(forbidden=claimed.forbidden if claimed else None)
-                openings = _Openings(claimed, offer=offer)
+                openings = _Openings(claimed, trunk=trunk, offer=offer)
                 await openings.judge([candidate_of(facts)], 1, connection)
                 return await openings.write(connection)
         except asyncpg.UniqueViolationError as taken:
@@ -230,6 +245,7 @@ class AttemptStore:
             waiting_since=call.waiting_since,
             menu_node=call.menu_node,
             menu_result=call.menu_result,
+            trunk=call.trunk,
         )
 
     @store_call
@@ -241,6 +257,7 @@ class AttemptStore:
             row = await _end(connection, call)
             if row is None:
                 return None
+            call = replace(call, ended_at=row["attempt_ended_at"])
             change, said = _change_by(call, row), said_of(row)
             await _settle(connection, call, row, change)
             if _opted_out(call) or change.opts_out:
@@ -277,9 +294,45 @@ class AttemptStore:
         )
 
     @store_call
-    async def take_over(self, node: str, *, silent_for: timedelta) -> int:
+    async def take_over(
+        self, node: str, *, gone: Collection[str], silent_for: timedelta, give_up_after: timedelta
+    ) -> int:
         """Of two nodes that try at once one gets each attempt: the row is locked."""
-        return int(await _sql.take_over_attempts(self._pool, node=node, silent_for=silent_for))
+        taken = await _sql.take_over_attempts(
+            self._pool, node=node, gone=list(gone), silent_for=silent_for, give_up_after=give_up_after
+        )
+        return int(taken)
+
+    @store_call
+    async def underway(self, campaign_id: int) -> Underway:
+        row = await _sql.underway(self._pool, campaign_id=campaign_id)
+        return Underway(open=frozenset(row["open"]), last_opened_ago=row["last_opened_ago"])
+
+    @store_call
+    async def put_back(self, lost: LostAttempt, node: str) -> PutBack:
+        """Write the attempt down again if it is missing: open, its lead in flight, its dial counted. Raises StoreBusy while another
+        attempt of the lead, or to the number, is open: that one is to be closed first."""
+        try:
+            answer = await _sql.put_back_attempt(
+                self._pool,
+                attempt_id=lost.id,
+                campaign_id=lost.campaign_id,
+                lead_id=lost.lead_id,
+                number=lost.number,
+                flow=lost.flow,
+                state=lost.state,
+                opened_at=lost.opened_at,
+                queue=lost.queue,
+                caller_id_number=lost.caller_id.number,
+                caller_id_name=lost.caller_id.name,
+                trunk=lost.trunk,
+                recording=lost.recording,
+                kept_leg=lost.kept_leg,
+                node=node,
+            )
+        except asyncpg.UniqueViolationError as taken:
+            raise StoreBusy(_CALLED_ALREADY) from taken
+        return PutBack(answer)
 
     @store_call
     async def open_calls(self) -> Sequence[OpenCall]:
@@ -291,8 +344,11 @@ class AttemptStore:
 class _Openings:
     """What one look at the line comes to; written down in the end, each kind of change in one go."""
 
-    def __init__(self, claimed: Claimed, *, kept: KeptAgent | None = None, offer: Offer | None = None) -> None:
+    def __init__(
+        self, claimed: Claimed, *, trunk: str, kept: KeptAgent | None = None, offer: Offer | None = None
+    ) -> None:
         self._claimed = claimed
+        self._trunk = trunk
         self._kept = kept
         self._offer = offer
         self._look = Look(claimed)
@@ -338,6 +394,7 @@ class _Openings:
             menu=self._claimed.menu,
             wanted_agent=self._offer.agent if self._offer else wanted_agent(lead, terms.settings, last_agent),
             kept=self._kept,
+            trunk=self._trunk,
         )
         self._opened.append(OpenedAttempt(call=call, ordinal=lead.dials + 1))
         self._calls[call.number] = RecentCall(number=call.number, opened_at=now, outcome=None, lead_id=lead.id)
@@ -386,6 +443,7 @@ class _Openings:
             flow=self._flow,
             node=claimed.lease.node,
             epoch=claimed.lease.epoch,
+            trunk=self._trunk,
         )
         return written
 
@@ -411,6 +469,7 @@ async def _end(connection: Connection, call: Call) -> asyncpg.Record | None:
         waiting_since=call.waiting_since,
         menu_node=call.menu_node,
         menu_result=call.menu_result,
+        trunk=call.trunk,
     )
     return row
 
@@ -420,7 +479,13 @@ def _change_by(call: Call, row: asyncpg.Record) -> Change:
     lead, settings, said = lead_of(row, "lead_"), settings_of(row), said_of(row)
     if call.outcome is None or call.ended_at is None:
         raise ValueError("a call that goes on cannot be closed")
-    ended = EndedAttempt(number=call.number, outcome=call.outcome, ended_at=call.ended_at, alike=row["alike"])
+    ended = EndedAttempt(
+        number=call.number,
+        outcome=call.outcome,
+        ended_at=call.ended_at,
+        alike=row["alike"],
+        trunk_to_blame=call.trunk_to_blame,
+    )
     step = NextStep(event=LeadEvent.ON_DNC_LIST) if _opted_out(call) else next_step(lead, settings, ended)
     change = after_end(lead, step, result=call.menu_result)
     if said is None or change.state is not LeadState.SUCCESS:

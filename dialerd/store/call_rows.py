@@ -30,6 +30,7 @@ def new_call(
     menu: VoiceMenu | None,
     wanted_agent: str | None,
     kept: KeptAgent | None,
+    trunk: str,
 ) -> Call:
     id_ = uuid4()
     return Call(
@@ -48,6 +49,7 @@ def new_call(
         state=AttemptState.PREPARING if flow is CallFlow.AGENT_FIRST else AttemptState.DIALING,
         kept_leg=kept.leg if kept else None,
         agent=kept.agent if kept else None,
+        trunk=trunk,
         **_chosen(settings, id_),
     )
 
@@ -96,6 +98,7 @@ def call_so_far(row: asyncpg.Record) -> Call:
         answered_by=AnsweredBy(answered_by) if answered_by else None,
         menu_node=row["menu_node"],
         menu_result=row["menu_result"],
+        trunk=row["attempt_trunk"],
         **_offered(flow, row["wanted_agent"], row["cards"] or ()),
         **_chosen(settings, row["attempt_id"]),
     )

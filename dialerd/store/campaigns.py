@@ -1,7 +1,7 @@
 """Campaigns: their settings, their status, and which daemon may dial them."""
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from dialerd.domain.campaigns import (
 from dialerd.domain.compliance import Profile, contradictions
 from dialerd.domain.leads import LeadState
 from dialerd.domain.menus import problems_of_menu
+from dialerd.domain.nodes import SILENT_AFTER, Daemons
 from dialerd.domain.pacing import HoldReason, Verdict
 from dialerd.domain.transitions import advance
 from dialerd.errors import IllegalTransition, InvalidCampaign, NotFound, StartRefused
@@ -39,6 +40,7 @@ from dialerd.store.sounds import missing_sounds
 
 _sql = queries_of("campaigns")
 _SETTINGS = TypeAdapter(CampaignSettings)
+_DAEMONS = TypeAdapter(Daemons)
 _NAMES = [field.name for field in fields(CampaignSettings)]
 
 
@@ -61,6 +63,8 @@ class CampaignOverview:
     """Every rule of the pacing, in order, as the daemon saw it when it noted the hold."""
     owner: str | None
     """The node that dials it."""
+    daemons: Daemons
+    """Who could, where nobody does."""
     leads: Mapping[LeadState, int]
     """How many leads are in each state, zeros included."""
     held_leads: Sequence[WaitingLeads]
@@ -69,10 +73,11 @@ class CampaignOverview:
 
 
 class CampaignStore:
-    """`profiles` are the compliance profiles that a campaign may name."""
+    """`profiles` are the compliance profiles that a campaign may name; leases are renewed through `vital`, if it is given."""
 
-    def __init__(self, pool: Pool, profiles: Mapping[str, Profile]) -> None:
+    def __init__(self, pool: Pool, profiles: Mapping[str, Profile], *, vital: "Pool | None" = None) -> None:
         self._pool = pool
+        self._vital = vital or pool
         self._profiles = profiles
 
     # --- for people ---------------------------------------------------------------------------------------------------
@@ -102,12 +107,12 @@ class CampaignStore:
 
     @store_call
     async def list(self) -> Sequence[CampaignOverview]:
-        return [_overview(row) async for row in _sql.campaign_overviews(self._pool, campaign_id=None)]
+        return [_overview(row) async for row in _all_overviews(self._pool, None)]
 
     @store_call
     async def overview(self, campaign_id: int) -> CampaignOverview:
         """Raises NotFound."""
-        rows = [row async for row in _sql.campaign_overviews(self._pool, campaign_id=campaign_id)]
+        rows = [row async for row in _all_overviews(self._pool, campaign_id)]
         return _overview(_found(rows[0] if rows else None, campaign_id))
 
     @store_call
@@ -193,7 +198,7 @@ class CampaignStore:
     async def take_lease(self, campaign_id: int, *, node: str, duration: timedelta) -> Lease | None:
         """The node has to be registered (NodeStore.register)."""
         for take in (_sql.renew_lease, _sql.take_lease):
-            epoch = await take(self._pool, campaign_id=campaign_id, node=node, duration=duration)
+            epoch = await take(self._vital, campaign_id=campaign_id, node=node, duration=duration)
             if epoch is not None:
                 return Lease(campaign_id=campaign_id, node=node, epoch=epoch)
         return None
@@ -298,6 +303,13 @@ async def _get(connection: Connection, campaign_id: int) -> Campaign:
     return campaign_of(_found(await _sql.get_campaign(connection, campaign_id=campaign_id), campaign_id))
 
 
+def _all_overviews(pool: Pool, campaign_id: int | None) -> AsyncIterator[asyncpg.Record]:
+    rows: AsyncIterator[asyncpg.Record] = _sql.campaign_overviews(
+        pool, campaign_id=campaign_id, silent_after=SILENT_AFTER
+    )
+    return rows
+
+
 def _overview(row: asyncpg.Record) -> CampaignOverview:
     counted = row["leads_by_state"] or {}
     campaign = campaign_of(row)
@@ -313,6 +325,7 @@ def _overview(row: asyncpg.Record) -> CampaignOverview:
         hold_until=row["hold_until"],
         verdicts=row["verdicts"],
         owner=row["dialed_by"],
+        daemons=_DAEMONS.validate_python(row["daemons"]),
         leads={state: counted.get(state, 0) for state in LeadState},
         held_leads=[
             WaitingLeads(rule=rule, leads=leads, until=datetime.fromisoformat(until) if until else None)

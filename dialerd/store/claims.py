@@ -46,6 +46,8 @@ class Claimed:
     now: datetime
     verdicts: Sequence[Verdict]
     """What the rules say that are the same for all of its leads."""
+    promised_elsewhere: int
+    """How many agents other daemons on the same Asterisk have promised, of those that its calls are for."""
 
     @property
     def forbidden(self) -> Verdict | None:
@@ -72,6 +74,7 @@ async def claim_campaign(
         menu=_menu(row, terms),
         now=now,
         verdicts=list(of_campaign(terms, now=now)),
+        promised_elsewhere=row["promised_elsewhere"],
     )
 
 

@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 import asyncpg
 import structlog
 
-from dialerd.errors import MigrationChanged
+from dialerd.errors import MigrationChanged, MigrationFailed
 from dialerd.store.pool import CONNECT_TIMEOUT_S, store_errors
 from dialerd.store.queries import queries_of
 from dialerd.store.sql_files import sql_files, sql_folder
@@ -23,6 +23,10 @@ _HISTORY = """
         applied_at timestamptz NOT NULL DEFAULT now()
     )
 """
+
+
+_OF_THE_SERVER = ("08", "40", "53", "55", "57")
+"""Classes of errors that are no fault of the file: no connection, a collision, no room, a lock, a shutdown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,7 @@ def migrations(folder: Traversable | None = None) -> list[Migration]:
 
 
 async def migrate(dsn: str, wanted: Sequence[Migration] | None = None) -> list[str]:
-    """Apply what is missing; returns the names. Safe at any time, by several at once. Raises MigrationChanged.
+    """Apply what is missing; returns the names. Safe at any time, by several at once. Raises MigrationChanged, MigrationFailed.
 
     A database that is further than these files is left alone: while an upgrade rolls out, old and new daemons share it.
     """
@@ -76,9 +80,14 @@ def _missing(wanted: Sequence[Migration], applied: Mapping[str, str]) -> list[Mi
 
 
 async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
-    async with connection.transaction():
-        await connection.execute(migration.sql)
-        await connection.execute(
-            "INSERT INTO schema_migrations (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
-        )
+    try:
+        async with connection.transaction():
+            await connection.execute(migration.sql)
+            await connection.execute(
+                "INSERT INTO schema_migrations (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
+            )
+    except asyncpg.PostgresError as failed:
+        if (failed.sqlstate or "")[:2] in _OF_THE_SERVER:
+            raise
+        raise MigrationFailed(migration.name, failed) from failed
     log.info("migration_applied", name=migration.name)

@@ -10,12 +10,13 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 import asyncpg
 import structlog
 
-from dialerd.errors import SettingsError, StoreBusy, StoreUnavailable
+from dialerd.errors import SettingsError, StoreBusy, StoreFull, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+PoolConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnection"
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -26,6 +27,8 @@ COMMAND_TIMEOUT_S = 20.0
 
 SESSION = {
     "timezone": "UTC",
+    # Our queries look again at what others have committed meanwhile; whoever made the database may prefer another default.
+    "default_transaction_isolation": "read committed",
     "statement_timeout": "15s",
     "lock_timeout": "5s",
     # A daemon that was frozen inside a transaction must not hold its locks for longer than a lease lasts.
@@ -33,6 +36,10 @@ SESSION = {
     # Our queries are short and their plans do not depend on the values: planning and compiling cost more than running.
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
+    # Of a machine that is gone the server hears nothing: after 25 s it ends the session, and whatever that held.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
 }
 
 _WRONG_DSN = (
@@ -50,15 +57,30 @@ BELL_CHECK_S = 15.0
 BELL_RETRY_S = 1.0
 
 
-async def connect(dsn: str, *, max_connections: int = 10, application_name: str = "dialerd") -> Pool:
-    """Raises StoreUnavailable while the server cannot be reached, SettingsError where the DSN cannot be right."""
+Greeting: TypeAlias = "Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[None]]"
+
+
+async def connect(
+    dsn: str, *, max_connections: int = 10, application_name: str = "dialerd", greet: "Greeting | None" = None
+) -> Pool:
+    """Raises StoreUnavailable while the server cannot be reached, SettingsError where the DSN cannot be right.
+
+    `greet` looks at each new connection before it is used; what it raises is told to whoever wanted the connection.
+    """
+
+    async def prepare(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        await _set_codecs(connection)
+        if greet is not None:
+            await greet(connection)
+
     with store_errors():
         try:
             return await asyncpg.create_pool(
                 dsn,
-                min_size=1,
+                init_size=1,  # so that a wrong DSN is told at once
+                min_size=0,  # while the server is away, whoever asks is told; asyncpg's own tries to keep one open say it once more
                 max_size=max_connections,
-                init=_set_codecs,
+                init=prepare,
                 reset=_reset,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
@@ -91,7 +113,16 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         async with connection.transaction():
             yield connection
     finally:
-        await pool.release(connection)
+        await give_back(pool, connection)
+
+
+async def give_back(pool: Pool, connection: PoolConnection) -> None:
+    """What came of the connection's use is known by now: that it is lost only afterwards changes nothing about it."""
+    try:
+        with store_errors():
+            await pool.release(connection)
+    except StoreUnavailable as lost:
+        log.info("connection_lost_after_use", why=str(lost))
 
 
 @contextmanager
@@ -101,24 +132,30 @@ def store_errors() -> Iterator[None]:
         yield
     except _BUSY as busy:
         raise StoreBusy from busy
+    except asyncpg.DiskFullError as full:
+        raise StoreFull from full
     except (*_GONE, OSError, TimeoutError) as gone:
         why = str(gone) or type(gone).__name__
         raise StoreUnavailable(f"the database cannot be reached, or cannot write: {why}") from gone
     except asyncpg.InterfaceError as misuse:
-        if "clos" not in str(misuse):  # "the connection is closed", "pool is closing"
+        if not any(words in str(misuse) for words in _LOST):
             raise
         raise StoreUnavailable from misuse
 
 
+_LOST = ("clos", "released back to the pool")
+"""In what asyncpg says of the use of a connection that has been lost: it is closed, and the pool has taken it back."""
 _ROLLED_BACK = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _BUSY = (*_ROLLED_BACK, asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)
 _GONE = (
     *_WRONG_DSN,  # it was right when we came: a password has changed, a restore has begun
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, crashed
-    asyncpg.InsufficientResourcesError,  # disk full, no connection left
+    asyncpg.InsufficientResourcesError,  # no connection left, no memory
     asyncpg.ReadOnlySQLTransactionError,  # it has become a standby
     asyncpg.IdleInTransactionSessionTimeoutError,
+    # The server's farewell has met a statement of ours half-way, or the pool has noticed the loss while the connection was given back.
+    asyncpg.InternalClientError,
 )
 
 
@@ -152,15 +189,20 @@ async def listen(dsn: str, on_notify: Callable[[], None], *, channel: str = BELL
 async def _listen_once(dsn: str, on_notify: Callable[[], None], channel: str) -> None:
     settings = {"application_name": "dialerd bell"}
     connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
-    ended = asyncio.Event()
-    connection.add_termination_listener(lambda _: ended.set())
     try:
         await connection.add_listener(channel, lambda *_: on_notify())
         on_notify()
-        while not await _set_within(ended, BELL_CHECK_S):
-            await connection.execute("SELECT 1", timeout=CONNECT_TIMEOUT_S)  # a half-open connection looks alive
+        await until_lost(connection, look_every_s=BELL_CHECK_S)
     finally:
         connection.terminate()
+
+
+async def until_lost(connection: Connection, *, look_every_s: float) -> None:
+    """Returns, or raises, when the connection has ended or does not answer any more: a half-open one looks alive."""
+    ended = asyncio.Event()
+    connection.add_termination_listener(lambda _: ended.set())
+    while not (connection.is_closed() or await _set_within(ended, look_every_s)):
+        await connection.execute("SELECT 1", timeout=CONNECT_TIMEOUT_S)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -5,6 +5,8 @@ sequence to a lower number (a coin's toss at each bridging), and its recorder ha
 
 `lab.py listen` runs it inside the far end, as root. It says `listening`, and echoes each datagram that comes to ECHO_PORT:
 what came before that has been written. It ends when its standard input does.
+
+`lab.py hear` (`--first`) notes only when the first sound of each call came, which costs next to nothing once it has.
 """
 
 import fcntl
@@ -15,9 +17,12 @@ import socket
 import struct
 import sys
 from pathlib import Path
+from typing import IO
 
 HEARD = Path("/calls/heard")
 """One file a call, `<Call-ID>.rtp`: packets as PACKET says."""
+FIRST_SOUNDS = Path("/calls/first_sounds.csv")
+"""One line a call: its Call-ID, and when its first sound arrived, in epoch seconds."""
 PACKET = struct.Struct("<dH")
 """Epoch seconds of the arrival, length of the RTP packet; the packet follows."""
 ECHO_PORT = 9
@@ -30,6 +35,29 @@ UDP_HEADER = struct.Struct("!HHHH")
 RTP_VERSION = 2
 CALL_ID = re.compile(rb"^Call-ID: *([-@._0-9a-zA-Z]+)", re.MULTILINE)
 SOUND_PORT = re.compile(rb"^m=audio (\d+) ", re.MULTILINE)
+
+
+RTP_HEADER_LENGTH = 12
+ULAW = 0
+"""Payload type of the only codec here; what else comes are pressed keys."""
+
+
+def _loudness(sample: int) -> int:
+    """Of a sample as G.711 u-law writes it: 0 to 32,124."""
+    bits = ~sample & 0xFF
+    return (((bits & 0x0F) << 3) + 132 << ((bits & 0x70) >> 4)) - 132
+
+
+SILENT_BELOW = 150
+"""As in tests/heard.py."""
+SILENT = bytes(sample for sample in range(256) if _loudness(sample) < SILENT_BELOW)
+LEAST_LOUD = 8
+"""So many samples of a packet, of 160, are a sound."""
+
+
+def is_sound(packet: bytes) -> bool:
+    """Whether an RTP packet holds more than silence."""
+    return packet[1] & 0x7F == ULAW and len(packet[RTP_HEADER_LENGTH:].translate(None, SILENT)) >= LEAST_LOUD
 
 
 class Ear:
@@ -68,6 +96,23 @@ class Ear:
         return self._folder / f"{call}.rtp"
 
 
+class FirstSounds(Ear):
+    """Notes of each call when its first sound came, and then listens to it no more."""
+
+    def __init__(self, notes: IO[bytes]) -> None:
+        super().__init__(HEARD)
+        self._notes = notes
+
+    def _learn(self, message: bytes) -> None:
+        call, port = CALL_ID.search(message), SOUND_PORT.search(message)
+        if call and port:
+            self._call_of[int(port.group(1))] = call.group(1).decode()
+
+    def _write(self, source: int, packet: bytes, arrived_s: float) -> None:
+        if source in self._call_of and is_sound(packet):
+            self._notes.write(f"{self._call_of.pop(source)},{arrived_s:.3f}\n".encode())
+
+
 def listen(wire: socket.socket, ear: Ear) -> None:
     while True:
         ready, _, _ = select.select([wire, sys.stdin], [], [])
@@ -80,14 +125,20 @@ def listen(wire: socket.socket, ear: Ear) -> None:
 
 
 def main() -> None:
-    folder = os.open(HEARD, os.O_RDONLY)
-    fcntl.flock(folder, fcntl.LOCK_EX)  # two would write everything twice
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as wire:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as wire,
+        FIRST_SOUNDS.open("ab", 0) as notes,
+    ):
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         wire.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         wire.bind((socket.gethostbyname(os.environ["LISTEN_ADDRESS"]), 0))
+        first_only = "--first" in sys.argv[1:]
+        written = notes.fileno() if first_only else os.open(HEARD, os.O_RDONLY)
+        fcntl.flock(written, fcntl.LOCK_EX)  # two would write everything twice
+        if first_only:
+            notes.truncate(0)
         print("listening", flush=True)
-        listen(wire, Ear(HEARD))
+        listen(wire, FirstSounds(notes) if first_only else Ear(HEARD))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,11 @@ def open_files_allowed() -> int:
     return most
 
 
+def entity_id(address: str) -> str:
+    """What tells Asterisks apart. Its own would be made of the network card, which all laboratories of a host share."""
+    return ":".join(["02", "00", *(f"{int(part):02x}" for part in address.split("."))])
+
+
 def agents(values: dict[str, str]) -> str:
     return "".join(
         AGENT.format(extension=1000 + n, far_end=values["FAR_END_ADDRESS"], port=values["FAR_END_SIP_PORT"])
@@ -54,6 +59,7 @@ def settings() -> dict[str, str]:
     values = dict(os.environ)
     values.update({name: address_of(value) for name, value in values.items() if name.endswith("ADDRESS")})
     values["MAX_FILES"] = str(open_files_allowed())
+    values["ENTITY_ID"] = entity_id(values["LISTEN_ADDRESS"])
     if "AGENTS" in values:
         values["AGENT_ENDPOINTS"] = agents(values)
     return values

@@ -1,6 +1,7 @@
--- name: write_attempts(openings, account_id, day, queue, flow, node, epoch)$
+-- name: write_attempts(openings, account_id, day, queue, flow, node, epoch, trunk)$
 -- Write the attempts down, move the leads, count the caller IDs; how many attempts there are. The leads are locked by claim_leads.
--- Not opened are calls to a number that somebody else has called since claim_leads looked (see called_meanwhile).
+-- Not opened are calls to a number that somebody else has called since claim_leads looked (see called_meanwhile). None is, and nothing
+-- may stay written, where others have used up a shown number's day meanwhile: who counts it waits for whoever has counted it before.
 WITH opening AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(:openings)
         AS wanted (place integer, attempt_id uuid, lead_id bigint, lead_state lead_state, number text, known_calls integer,
@@ -25,21 +26,24 @@ WITH opening AS MATERIALIZED (
     WHERE caller_id_number <> '' GROUP BY caller_id_number
     ORDER BY caller_id_number  -- the order of all who count several
     ON CONFLICT (account_id, number, day) DO UPDATE SET uses = caller_id_days.uses + excluded.uses
+    RETURNING number, uses
 ), attempt AS (
     INSERT INTO attempts (id, campaign_id, lead_id, ordinal, number, caller_id_number, caller_id_name, queue, node, epoch,
-                          admitted_by, opened_at, flow, state, wanted_agent, kept_leg, agent, recording)
+                          admitted_by, opened_at, flow, state, wanted_agent, kept_leg, agent, recording, trunk)
     SELECT attempt_id, campaign_id, lead_id, dials, number, caller_id_number, caller_id_name, :queue, :node, :epoch,
-           admitted_by, now(), :flow, state, wanted_agent, kept_leg, agent, recording
+           admitted_by, now(), :flow, state, wanted_agent, kept_leg, agent, recording, :trunk
     FROM opening JOIN lead ON lead.id = opening.lead_id
     RETURNING *
 ), line AS (
     INSERT INTO activity (at, campaign_id, lead_id, attempt_id, fact, details)
-    SELECT opened_at, campaign_id, lead_id, id, 'opened', jsonb_build_object('ordinal', ordinal, 'caller_id', caller_id_number)
+    SELECT opened_at, campaign_id, lead_id, id, 'opened', jsonb_build_object('ordinal', ordinal, 'caller_id', caller_id_number, 'trunk', trunk)
     FROM attempt
 )
-SELECT count(*) FROM attempt;
+SELECT count(*) FROM attempt
+WHERE NOT EXISTS (SELECT FROM opening JOIN caller_ids ON caller_ids.id = pool_number_id JOIN used_today ON used_today.number = caller_id_number
+                  WHERE used_today.uses > daily_cap);
 
--- name: record_progress(attempt_id, state, lead_state, ringing_at, answered_at, agent_ringing_at, connected_at, agent, wanted_agent, answered_by, waiting_since, menu_node, menu_result)!
+-- name: record_progress(attempt_id, state, lead_state, ringing_at, answered_at, agent_ringing_at, connected_at, agent, wanted_agent, answered_by, waiting_since, menu_node, menu_result, trunk)!
 -- Forward only: a row that is further, or ended, is left alone. A line of activity for each thing that had not happened before.
 -- The order of the enums is the order of a call's life.
 WITH before AS (
@@ -47,6 +51,7 @@ WITH before AS (
 ), attempt AS (
     UPDATE attempts
     SET state = :state, agent = :agent, wanted_agent = :wanted_agent, menu_node = :menu_node, menu_result = :menu_result,
+        trunk = :trunk,
         answered_by = coalesce(attempts.answered_by, :answered_by),
         waiting_since = coalesce(attempts.waiting_since, :waiting_since),
         ringing_at = coalesce(attempts.ringing_at, :ringing_at),
@@ -75,15 +80,20 @@ CROSS JOIN LATERAL (VALUES
 ) AS line (is_new, at, fact, details)
 WHERE line.is_new AND line.at IS NOT NULL;
 
--- name: end_attempt(attempt_id, outcome, ended_at, ringing_at, answered_at, agent_ringing_at, connected_at, agent, cause, tech_cause, answered_by, waiting_since, menu_node, menu_result)^
--- End an attempt that is still open, and lock its lead; no row means that somebody else has ended it.
+-- name: end_attempt(attempt_id, outcome, ended_at, ringing_at, answered_at, agent_ringing_at, connected_at, agent, cause, tech_cause, answered_by, waiting_since, menu_node, menu_result, trunk)^
+-- End an attempt that is still open, and lock its lead; no row means that somebody else has ended it. An end that lies before the
+-- beginning, or in the future, by more than clocks may differ, was told by one that is wrong: a cool-off would be too short by it, or
+-- too long. It is now, then.
 WITH ended AS (
     UPDATE attempts
-    SET state = 'ended', outcome = :outcome, ended_at = :ended_at, agent = :agent, cause = :cause, tech_cause = :tech_cause,
+    SET state = 'ended', outcome = :outcome,
+        ended_at = CASE WHEN :ended_at BETWEEN opened_at - interval '5 seconds' AND now() + interval '5 seconds'
+                        THEN :ended_at ELSE now() END,
+        agent = :agent, cause = :cause, tech_cause = :tech_cause,
         ringing_at = coalesce(ringing_at, :ringing_at), answered_at = coalesce(answered_at, :answered_at),
         agent_ringing_at = coalesce(agent_ringing_at, :agent_ringing_at), connected_at = coalesce(connected_at, :connected_at),
         answered_by = coalesce(answered_by, :answered_by), waiting_since = coalesce(waiting_since, :waiting_since),
-        menu_node = :menu_node, menu_result = :menu_result
+        menu_node = :menu_node, menu_result = :menu_result, trunk = :trunk
     WHERE id = :attempt_id AND ended_at IS NULL
     RETURNING *
 )
@@ -185,7 +195,7 @@ SELECT campaigns.*, lead.*,
        attempts.state AS attempt_state, attempts.caller_id_number, attempts.caller_id_name, attempts.node, attempts.opened_at,
        attempts.ringing_at, attempts.answered_at, attempts.agent_ringing_at, attempts.connected_at, attempts.agent,
        attempts.flow AS attempt_flow, attempts.wanted_agent, attempts.kept_leg, attempts.answered_by, attempts.waiting_since,
-       attempts.menu_node, attempts.menu_result, attempts.recording AS attempt_recording,
+       attempts.menu_node, attempts.menu_result, attempts.recording AS attempt_recording, attempts.trunk AS attempt_trunk,
        CASE WHEN attempts.flow = 'menu' THEN
             (SELECT menus.menu FROM menus WHERE menus.account_id = campaigns.account_id AND menus.name = campaigns.menu)
        END AS voice_menu,
@@ -198,19 +208,54 @@ JOIN campaigns ON campaigns.id = attempts.campaign_id
 WHERE attempts.ended_at IS NULL
 ORDER BY attempts.opened_at;
 
--- name: take_over_attempts(node, silent_for)$
--- Attempts in flight whose daemon has been silent for so long become this node's. How many.
-WITH taken AS (
-    UPDATE attempts SET node = :node
-    WHERE ended_at IS NULL AND node <> :node
-      AND NOT EXISTS (SELECT FROM nodes WHERE nodes.id = attempts.node AND nodes.heartbeat_at > now() - :silent_for::interval)
+-- name: put_back_attempt(attempt_id, campaign_id, lead_id, number, flow, state, opened_at, queue, caller_id_number, caller_id_name, trunk, recording, kept_leg, node)$
+-- An attempt that was made, and that a database which has lost its newest rows may know nothing of. The lead has lost its dial
+-- together with it, so the ordinal is the same again.
+WITH lead AS (
+    UPDATE leads
+    SET state = 'dialing', dials = dials + 1, attempts_used = attempts_used + 1, not_before = NULL, held_by = NULL,
+        callback_agent = NULL
+    WHERE id = :lead_id AND campaign_id = :campaign_id AND state <> 'deleted' AND :number = ANY (number || alternate_numbers)
+      AND NOT EXISTS (SELECT FROM attempts WHERE attempts.id = :attempt_id)
+    RETURNING id, campaign_id, dials
+), attempt AS (
+    INSERT INTO attempts (id, campaign_id, lead_id, ordinal, number, caller_id_number, caller_id_name, queue, node, epoch,
+                          admitted_by, opened_at, flow, state, kept_leg, recording, trunk)
+    SELECT :attempt_id, lead.campaign_id, lead.id, lead.dials, :number, :caller_id_number, :caller_id_name, :queue, :node,
+           campaigns.epoch, '{"put_back": true}', :opened_at, :flow, :state, :kept_leg, :recording, :trunk
+    FROM lead JOIN campaigns ON campaigns.id = lead.campaign_id
+    RETURNING *
+), line AS (
+    INSERT INTO activity (at, campaign_id, lead_id, attempt_id, fact, details)
+    SELECT opened_at, campaign_id, lead_id, id, 'opened',
+           jsonb_build_object('ordinal', ordinal, 'caller_id', caller_id_number, 'put_back', true)
+    FROM attempt
+)
+SELECT CASE WHEN EXISTS (SELECT FROM attempts WHERE id = :attempt_id) THEN 'known'
+            WHEN EXISTS (SELECT FROM attempt) THEN 'put_back'
+            ELSE 'no_lead' END;
+
+-- name: take_over_attempts(node, gone, silent_for, give_up_after)$
+-- Attempts in flight of daemons that are gone, or have been silent for so long, become this node's. How many. Those on another
+-- Asterisk cannot be looked for, and may still talk: they are left alone for far longer.
+WITH lost AS MATERIALIZED (
+    SELECT other.id FROM nodes AS me JOIN nodes AS other ON other.id <> me.id
+    WHERE me.id = :node
+      AND (other.heartbeat_at <= now() - :give_up_after::interval
+        OR (other.pbx = me.pbx AND me.pbx <> ''
+            AND (other.id = ANY(:gone::text[]) OR other.heartbeat_at <= now() - :silent_for::interval)))
+), taken AS (
+    UPDATE attempts SET node = :node WHERE ended_at IS NULL AND node IN (SELECT id FROM lost)
     RETURNING id
 ), cards AS (
-    UPDATE offers SET node = :node
-    WHERE NOT noticed AND node <> :node
-      AND NOT EXISTS (SELECT FROM nodes WHERE nodes.id = offers.node AND nodes.heartbeat_at > now() - :silent_for::interval)
+    UPDATE offers SET node = :node WHERE NOT noticed AND node IN (SELECT id FROM lost)
 )
 SELECT count(*) FROM taken;
+
+-- name: underway(campaign_id)^
+-- The campaign's open attempts, whichever node's, and how long ago the last of all was opened.
+SELECT coalesce((SELECT array_agg(id) FROM attempts WHERE campaign_id = :campaign_id AND ended_at IS NULL), '{}') AS open,
+       now() - (SELECT max(opened_at) FROM attempts WHERE campaign_id = :campaign_id) AS last_opened_ago;
 
 -- name: next_due_at(campaign_id)$
 SELECT min(not_before) FROM leads WHERE campaign_id = :campaign_id AND not_before IS NOT NULL;

@@ -21,7 +21,7 @@ WHERE campaigns.id = :campaign_id;
 SELECT campaigns.*, to_jsonb(accounts) AS account FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
 WHERE accounts.name = :account AND campaigns.name = :name;
 
--- name: campaign_overviews(campaign_id)
+-- name: campaign_overviews(campaign_id, silent_after)
 -- What the list of campaigns shows: of one campaign, or (NULL) of all.
 SELECT campaigns.*, to_jsonb(accounts) AS account,
        (SELECT jsonb_object_agg(state, leads)
@@ -32,6 +32,13 @@ SELECT campaigns.*, to_jsonb(accounts) AS account,
                 FROM leads WHERE campaign_id = campaigns.id AND held_by IS NOT NULL GROUP BY held_by) AS held
        ) AS held_leads,
        CASE WHEN lease_until > now() THEN owner END AS dialed_by,
+       (SELECT jsonb_build_object(
+            'alive', count(*) FILTER (WHERE heartbeat_at > now() - :silent_after::interval),
+            'draining', coalesce(jsonb_agg(id ORDER BY id)
+                                 FILTER (WHERE draining AND heartbeat_at > now() - :silent_after::interval), '[]'),
+            'last_owner', (SELECT id FROM nodes WHERE id = owner AND lease_until <= now()),
+            'silent_since', (SELECT heartbeat_at FROM nodes WHERE id = owner AND lease_until <= now()))
+        FROM nodes) AS daemons,
        (SELECT count(*) FROM attempts WHERE campaign_id = campaigns.id AND ended_at IS NULL) AS open_attempts
 FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
 WHERE :campaign_id::bigint IS NULL OR campaigns.id = :campaign_id

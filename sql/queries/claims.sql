@@ -8,7 +8,9 @@ SELECT campaigns.*, to_jsonb(accounts) AS account, now() AS opened_at,
        END AS voice_menu,
        caller_id_pool(campaigns.id, campaigns.account_id) AS pool,
        (SELECT jsonb_build_array(number, name) FROM queue_numbers
-        WHERE queue_numbers.account_id = campaigns.account_id AND queue_numbers.queue = campaigns.queue) AS queue_number
+        WHERE queue_numbers.account_id = campaigns.account_id AND queue_numbers.queue = campaigns.queue) AS queue_number,
+       promised_elsewhere(:node, campaigns.queue, CASE WHEN campaigns.target = 'agent' THEN campaigns.target_agent END)
+       AS promised_elsewhere
 FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
 WHERE campaigns.id = :campaign_id AND status = 'running'
   AND owner = :node AND epoch = :epoch AND lease_until > statement_timestamp()

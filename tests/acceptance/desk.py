@@ -5,9 +5,10 @@ import asyncio
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,44 +18,33 @@ import aiohttp
 import asyncpg
 from yarl import URL
 
-from dialerd.audit import (
-    HELD,
-    ON_LINE,
-    AttemptRow,
-    DncEntry,
-    Evidence,
-    LeadRow,
-    Rules,
-    Span,
-    Tolerances,
-    judge,
-    longest_journey,
-    read_calls,
-)
+from dialerd.audit import Evidence, Span, is_broken, judge, read_record
 from dialerd.compliance import profiles
 from dialerd.domain.abandonment import Ledger
 from dialerd.domain.caller_id import CallerId
-from dialerd.domain.calls import AttemptState, CallFlow
-from dialerd.domain.campaigns import CampaignAction, CampaignSettings, CampaignStatus, Gate
+from dialerd.domain.calls import AttemptState
+from dialerd.domain.campaigns import CampaignAction, CampaignSettings, CampaignStatus
 from dialerd.domain.eligibility import Rule
 from dialerd.domain.leads import LeadState, NewLead
 from dialerd.domain.menus import VoiceMenu
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.timezones import in_zone
+from dialerd.errors import IllegalTransition
 from dialerd.store.campaigns import CampaignOverview, CampaignStore
 from dialerd.store.leads import LeadRecord, LeadStore
 from dialerd.store.menus import MenuStore
 from dialerd.store.pool import Pool
 from tests.daemon import Daemon
+from tests.faults.referee import books_of, recorded_by, referee
+from tests.first_sounds import with_first_sounds
 from tests.heard import Heard
-from tests.lab import DIALERD_ARI_LOGIN, FarEndCall, Lab
+from tests.lab import DIALERD_ARI_LOGIN, FarEndCall, Lab, LabError
+from tests.lab import PATIENCE_S as PATIENCE_S
 from tests.numbers import numbers
 
 QUEUE = "q1"
 NAME = "list"
 PERSON, BUSY, NOBODY, LONG_RING = range(50), range(50, 60), range(60, 70), [97]
-PATIENCE_S = 30.0
-"""How long a fact is waited for: far longer than it takes, since other work may share the machine."""
 
 
 def some(count: int, fates: Sequence[int]) -> list[str]:
@@ -118,6 +108,8 @@ class Desk:
     def __init__(self, lab: Lab, daemon: Daemon, pool: Pool) -> None:
         self.lab = lab
         self.daemon = daemon
+        self.waived: set[str] = set()
+        """Laws that cannot be told from the records after this test."""
         self.cli = daemon.cli
         self._pool = pool
         self._campaigns = CampaignStore(pool, profiles())
@@ -420,97 +412,55 @@ class Desk:
         self, campaign: int, *, agents: Sequence[str], allowed: Sequence[Span] = (), but: Iterable[str] = ()
     ) -> None:
         """When everything is silent: every law was kept, except those that the test itself has put out of reach."""
+        self.waived |= set(but)
         evidence = await self.evidence(campaign, agents=agents, allowed=allowed)
-        broken = {law: said for law, said in judge(evidence).items() if said != HELD and law not in but}
+        broken = {law: said for law, said in judge(evidence).items() if is_broken(said) and law not in self.waived}
         assert not broken, broken
 
     async def evidence(
         self, campaign: int, *, agents: Sequence[str] = (), allowed: Sequence[Span] = (), **rules: Any
     ) -> Evidence:
+        """Of a campaign whose every call has ended: nothing may be open any more."""
         await self.lab.wait_for(self.lab.is_silent, 60)
-        overview = await self.overview(campaign)
-        assert overview.started_at is not None, "a campaign that never ran has nothing to be judged for"
-        settings = overview.campaign.settings
-        calls, attempts = read_calls(self.lab.calls_csv), await self._attempts_of(campaign)
-        usual: dict[str, Any] = {
-            "calls_per_second": settings.calls_per_second,
-            "concurrency": settings.concurrency,
-            "max_attempts": settings.max_attempts,
-            "cooloff_s": settings.cooloff_s,
-            "cooloff_2nd_s": settings.cooloff_2nd_s,
-            "cooloff_3rd_s": settings.cooloff_3rd_s,
-            "agents_wanted": agents_wanted(settings),
-        }
-        evidence = Evidence(
-            calls=calls,
-            rules=Rules(
-                queue=settings.queue,
-                agents=tuple(agents),
-                allowed=tuple(allowed) or (Span(start=overview.started_at),),
-                imported=await self._imported(campaign),
-                **{**usual, **rules},
-            ),
-            leads=[_lead_row(record) for record in (await self.leads(campaign)).values()],
-            attempts=[_attempt_row(row) for row in attempts],
-            dnc=[DncEntry(**row) for row in await self._pool.fetch("SELECT number, added_at FROM dnc_numbers")],
+        queue = (await self.overview(campaign)).campaign.settings.queue
+        [book] = await books_of(self._pool, {queue: agents}, [campaign])
+        assert book.evidence.rules.allowed, "a campaign that never ran has nothing to be judged for"
+        evidence = book.with_record(
+            with_first_sounds(self.lab, read_record(self.lab.calls_csv)), recorded=recorded_by(self.lab)
         )
-        journey = max(longest_journey(evidence), Tolerances().journey)
-        return replace(evidence, tolerances=Tolerances(journey=journey))
+        spans = {"allowed": tuple(allowed)} if allowed else {}
+        return replace(evidence, at_work=None, rules=replace(evidence.rules, **{**spans, **rules}))
 
-    async def _imported(self, campaign: int) -> int:
-        """What the uploads reported, not what is in the table."""
-        added = await self._pool.fetchval(
-            "SELECT sum((details->>'added')::int) FROM activity WHERE campaign_id = $1 AND fact = 'leads_added'",
-            campaign,
-        )
-        return int(added or 0)
+    async def conclude(self) -> None:
+        """After the test: whatever it has left is brought to an end, and all that was ever dialed is judged, of every campaign."""
+        await self._pause_everything()
+        nobody_talks = await self.lab.is_silent()
+        if not nobody_talks:
+            await self.daemon.stop()
+            await self.lab.hang_up_everything()
+        judged = partial(referee, self.lab, self._pool, but=self.waived, daemons_have_gone=not nobody_talks)
+
+        async def is_closed() -> bool:
+            return not any("has no outcome" in broken or "is still" in broken for broken in await judged())
+
+        with suppress(LabError):  # the last call may have ended this very moment; else it is told below
+            await self.lab.wait_for(is_closed, PATIENCE_S)
+        broken = await judged()
+        assert not broken, broken
+
+    async def _pause_everything(self) -> None:
+        for row in await self._pool.fetch("SELECT id FROM campaigns WHERE status = 'running'"):
+            with suppress(IllegalTransition):  # it may have completed meanwhile
+                await self.pause(row["id"])
 
     async def _attempts_of(self, campaign: int) -> list[asyncpg.Record]:
         return await self._pool.fetch("SELECT * FROM attempts WHERE campaign_id = $1 ORDER BY opened_at", campaign)
-
-
-def agents_wanted(settings: CampaignSettings) -> str:
-    """In the judge's words."""
-    if settings.flow is CallFlow.AGENT_FIRST:
-        return ON_LINE
-    if settings.flow is CallFlow.MENU:
-        return "any" if settings.queue else "none"
-    return "any" if settings.gate is Gate.RATE else "one_each"
 
 
 def overlap_s(one: FarEndCall, other: FarEndCall) -> float:
     if one.answer is None or other.answer is None:
         return 0.0
     return max(0.0, (min(one.end, other.end) - max(one.answer, other.answer)).total_seconds())
-
-
-def _lead_row(record: LeadRecord) -> LeadRow:
-    lead = record.lead
-    return LeadRow(
-        id=lead.id,
-        number=lead.number,
-        state=lead.state,
-        max_attempts=lead.max_attempts,
-        cooloff_s=lead.cooloff_s,
-        cooloff_2nd_s=lead.cooloff_2nd_s,
-        cooloff_3rd_s=lead.cooloff_3rd_s,
-        held_by=record.held_by,
-    )
-
-
-def _attempt_row(row: asyncpg.Record) -> AttemptRow:
-    columns = (
-        "lead_id",
-        "number",
-        "ordinal",
-        "opened_at",
-        "ringing_at",
-        "answered_at",
-        "ended_at",
-        "outcome",
-        "disposition",
-    )
-    return AttemptRow(**{column: row[column] for column in columns})
 
 
 # --- a line that can be cut ------------------------------------------------------------------------------------------

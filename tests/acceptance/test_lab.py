@@ -44,7 +44,7 @@ async def dial(lab: Lab, number: str, *, name: str = "Acme") -> None:
 
 
 async def leads_seen(lab: Lab, count: int) -> list[FarEndCall]:
-    await lab.wait_for(lambda: len(lab.calls("lead")) >= count, timeout_s=20)
+    await lab.wait_for(lambda: len(lab.calls("lead")) >= count)
     return lab.calls("lead")
 
 
@@ -226,7 +226,7 @@ async def play(lab: Lab, number: str, sound: str) -> None:
 
 
 async def heard_by(lab: Lab, kind: str) -> Heard:
-    [call] = await lab.wait_for(lambda: lab.calls(kind), timeout_s=20)
+    [call] = await lab.wait_for(lambda: lab.calls(kind))
     return await lab.heard(call)
 
 
@@ -261,7 +261,7 @@ async def test_each_of_many_bridgings_is_heard_from_both_sides(lab: Lab) -> None
     for digit in range(8):
         await lab.queue_add(f"q{digit + 1}", f"101{digit}")
         await dial_lead(lab.pbx, f"1202555010{digit}", queue=f"q{digit + 1}")
-    await lab.wait_for(lambda: len(lab.calls()) == 16, timeout_s=20)
+    await lab.wait_for(lambda: len(lab.calls()) == 16)
     for call in lab.calls():
         voice = voice_of_lead(call.dialed) if call.kind == "agent" else voice_of_agent(call.dialed)
         assert (await lab.heard(call)).voices() == [voice]
@@ -424,7 +424,7 @@ async def test_asterisk_tells_a_person_from_a_machine(lab: Lab, number: str, ver
     try:
         await lab.pbx.act("Originate", Channel=f"PJSIP/{number}@carrier", Application="AMD", Async="true")
         [decided] = await lab.wait_for(
-            lambda: [event for event in watcher.events if event.get("Variable") == "AMDSTATUS"], timeout_s=15
+            lambda: [event for event in watcher.events if event.get("Variable") == "AMDSTATUS"]
         )
     finally:
         await watcher.close()

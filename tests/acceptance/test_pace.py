@@ -65,7 +65,7 @@ async def test_slowing_down_is_in_force_on_the_next_call(desk: Desk) -> None:
 
 async def test_concurrency_is_never_exceeded_and_a_change_is_in_force_at_once(desk: Desk, lab: Lab) -> None:
     agents = await desk.staff(*AGENTS)
-    campaign = await desk.dial(some(30, PERSON), concurrency=2)
+    campaign = await desk.dial(some(48, PERSON), concurrency=2)
     await desk.until_seen(2)
     narrow_until = now()
     await desk.edit("--concurrency", "6")

@@ -41,7 +41,7 @@ async def test_the_card_lies_before_an_agent_while_the_lead_is_dialed_and_who_ac
 
 async def test_a_card_that_is_skipped_goes_to_the_next_agent(desk: Desk, lab: Lab) -> None:
     agents = await desk.staff("1010", "1011")
-    await lab.set_fates(talk_s=(12, 12))
+    await lab.set_fates(talk_s=(25, 25))
     [number] = some(1, PERSON)
     campaign = await desk.dial([number], **DIAL_FIRST)
     first = await desk.until_somebody_has_a_card("1010", "1011")

@@ -42,7 +42,7 @@ async def test_stop_ends_what_rings_and_lets_talk_go_on(desk: Desk, lab: Lab) ->
 
 async def test_pause_lets_ringing_calls_go_on_to_an_agent_and_starts_no_new_ones(desk: Desk, lab: Lab) -> None:
     agents = await desk.staff(*AGENTS)
-    await lab.set_fates(long_ring_s=(5, 5))
+    await lab.set_fates(long_ring_s=(12, 12))
     [ringer], others = some(1, LONG_RING), some(3, [50])
     start = now()
     campaign = await desk.dial([ringer, *others], ring_timeout_s=30, concurrency=1)
@@ -62,7 +62,7 @@ async def test_pause_lets_ringing_calls_go_on_to_an_agent_and_starts_no_new_ones
 
 async def test_cancel_is_final_and_lets_calls_in_flight_complete(desk: Desk, lab: Lab) -> None:
     await desk.staff(*AGENTS)
-    await lab.set_fates(long_ring_s=(4, 4))
+    await lab.set_fates(long_ring_s=(12, 12))
     [ringer], others = some(1, LONG_RING), some(3, [50])
     campaign = await desk.dial([ringer, *others], ring_timeout_s=30, concurrency=1)
     await desk.until_call_is(ringer, AttemptState.RINGING)
@@ -86,7 +86,7 @@ async def test_while_a_campaign_runs_its_leads_cannot_be_uploaded(desk: Desk, la
 
 async def test_after_a_pause_and_after_a_stop_the_list_goes_on_where_it_was(desk: Desk) -> None:
     agents = await desk.staff(*AGENTS)
-    leads = some(18, BUSY)
+    leads = some(36, BUSY)
     ranked = {number: place % 3 for place, number in enumerate(leads)}
     start = now()
     campaign = await desk.dial(

@@ -27,13 +27,14 @@ class Operation:
 
 
 class CutAmi(Ami):
-    """`refusals` says what an action raises, once each."""
+    """`refusals` says what an action raises, and `replies` what is answered, once each."""
 
     def __init__(self) -> None:
         self.up = asyncio.Event()
         self.up.set()
         self.actions: list[Action] = []
         self.refusals: defaultdict[str, list[Exception]] = defaultdict(list)
+        self.replies: defaultdict[str, list[Headers]] = defaultdict(list)
         self.rows: list[Headers] = []
 
     async def action(
@@ -42,7 +43,7 @@ class CutAmi(Ami):
         self.actions.append(Action(name, dict(headers), dict(variables)))
         if self.refusals[name]:
             raise self.refusals[name].pop(0)
-        return {}
+        return self.replies[name].pop(0) if self.replies[name] else {}
 
     async def list_action(self, name: str, headers: Headers, *, timeout: float = 10.0) -> list[Headers]:
         await self.action(name, headers)

@@ -1,31 +1,39 @@
 """One node's dialer, whole, on fakes of all that it needs of the world."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from math import inf
 from typing import TypeVar
 from uuid import UUID
 
 from dialerd.dialer.call_tracker import CallTracker
 from dialerd.dialer.campaign_runner import CampaignRunner
 from dialerd.dialer.card_desk import CardDesk
+from dialerd.dialer.leases import Leases
+from dialerd.dialer.lost_rows import LostRows
 from dialerd.dialer.pacer import Pacer
+from dialerd.dialer.presence import Presence
 from dialerd.dialer.rescuer import Rescuer
 from dialerd.dialer.runner_parts import RunnerParts
 from dialerd.dialer.supervisor import Supervisor
-from dialerd.dialer.trunk import Trunk
+from dialerd.dialer.trunks import Trunks
 from dialerd.domain.activity import Fact
+from dialerd.domain.attempts import Lease
 from dialerd.domain.calls import Call, CallEvent, KeptAgent
 from dialerd.domain.campaigns import Campaign
-from tests.factories import ATTEMPT
+from dialerd.domain.pacing import HoldReason
+from tests.factories import ATTEMPT, TRUNK
 from tests.fakes.clock import settle, virtual_clock
 from tests.fakes.queues import FakeQueues
-from tests.fakes.store import FakeAttempts, FakeCampaigns, FakeOffers
+from tests.fakes.store import FakeAttempts, FakeCampaigns, FakeNodes, FakeOffers, FakeSpool
 from tests.fakes.telephony import FakeTelephony
 
 NODE = "node-1"
 LEASE_S = 15.0
+CAMPAIGNS = (1, 2, 3)
+"""Whose calls tests place by themselves."""
 
 F = TypeVar("F")
 
@@ -33,7 +41,7 @@ F = TypeVar("F")
 class FakeNode:
     """`journal` holds, in order, what was asked of the PBX and what was written into rows of attempts."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, *, node_calls_per_second: float) -> None:
+    def __init__(self, tasks: asyncio.TaskGroup, *, node_calls_per_second: float, trunks: Sequence[str]) -> None:
         self.tasks = tasks
         self.clock = virtual_clock()
         self.journal: list[str] = []
@@ -41,14 +49,19 @@ class FakeNode:
         self.changes = 0
         self.runners: list[CampaignRunner] = []
         self.asterisk_ready = True
+        self.holds: frozenset[HoldReason] = frozenset()
         self.campaigns = FakeCampaigns(now=self.clock.now)
-        self.trunk = Trunk(self.clock)
         self.attempts = FakeAttempts(journal=self.journal, now=self.clock.now)
         self.telephony = FakeTelephony(journal=self.journal)
         self.queues = FakeQueues()
         self.offers = FakeOffers(journal=self.journal, now=self.clock.now)
         self.kept: list[KeptAgent] = []
-        pacer = Pacer(node_calls_per_second=node_calls_per_second, now=self.clock.monotonic())
+        self.trunks = Trunks(dict.fromkeys(trunks, node_calls_per_second), now=self.clock.monotonic())
+        pacer = Pacer(self.trunks)
+        self.nodes = FakeNodes()
+        self.leases = Leases(self.clock)
+        for campaign in CAMPAIGNS:  # for calls that no runner opens
+            self.leases.hold(Lease(campaign_id=campaign, node=NODE, epoch=0), until=inf)
         self.cards = CardDesk(
             offers=self.offers,
             queues=self.queues,
@@ -59,15 +72,18 @@ class FakeNode:
             on_accept=lambda offer: self.runner_of(offer.campaign_id).accept(offer),
             on_change=self._changed,
         )
+        self.spool = FakeSpool()
         self.tracker = CallTracker(
             attempts=self.attempts,
             cards=self.cards,
+            spool=self.spool,
             telephony=self.telephony,
             queues=self.queues,
             clock=self.clock,
             publish=self.facts.append,
-            trunk=self.trunk,
+            trunks=self.trunks,
             pacer=pacer,
+            leases=self.leases,
             on_change=self._changed,
             on_kept=self._keep,
             tasks=tasks,
@@ -80,16 +96,37 @@ class FakeNode:
             queues=self.queues,
             telephony=self.telephony,
             tracker=self.tracker,
-            trunk=self.trunk,
+            trunks=self.trunks,
             pacer=pacer,
             clock=self.clock,
             publish=self.facts.append,
             node=NODE,
             lease_duration=timedelta(seconds=LEASE_S),
+            leases=self.leases,
             asterisk_ready=lambda: self.asterisk_ready,
+            node_holds=lambda: self.holds,
         )
-        self.supervisor = Supervisor(campaigns=self.campaigns, tracker=self.tracker, parts=self.parts, tasks=tasks)
+        self.supervisor = Supervisor(
+            campaigns=self.campaigns, nodes=self.nodes, tracker=self.tracker, parts=self.parts, tasks=tasks
+        )
+        self.presence = Presence(
+            nodes=self.nodes,
+            telephony=self.telephony,
+            clock=self.clock,
+            node=NODE,
+            silent_after=LEASE_S,
+            on_news=lambda: self.rescuer.look_again(),  # noqa: PLW0108 - it is made later
+        )
+        self.lost_rows = LostRows(
+            attempts=self.attempts,
+            spool=self.spool,
+            telephony=self.telephony,
+            tracker=self.tracker,
+            clock=self.clock,
+            node=NODE,
+        )
         self.rescuer = Rescuer(
+            lost_rows=self.lost_rows,
             attempts=self.attempts,
             telephony=self.telephony,
             tracker=self.tracker,
@@ -98,6 +135,9 @@ class FakeNode:
             node=NODE,
             every_s=30.0,
             rescue_after=timedelta(seconds=60),
+            give_up_after=timedelta(hours=2),
+            presence=self.presence,
+            on_ready=self._changed,
         )
 
     def run(self, campaign: Campaign) -> CampaignRunner:
@@ -144,10 +184,10 @@ class FakeNode:
 
 
 @asynccontextmanager
-async def a_node(*, node_calls_per_second: float = 100.0) -> AsyncIterator[FakeNode]:
+async def a_node(*, node_calls_per_second: float = 100.0, trunks: Sequence[str] = (TRUNK,)) -> AsyncIterator[FakeNode]:
     """The node lives in the block; at its end all of its tasks have to come to theirs."""
     async with asyncio.TaskGroup() as tasks:
-        node = FakeNode(tasks, node_calls_per_second=node_calls_per_second)
+        node = FakeNode(tasks, node_calls_per_second=node_calls_per_second, trunks=trunks)
         yield node
         node.stop()
         await settle()

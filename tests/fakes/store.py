@@ -2,17 +2,29 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from dialerd.domain.abandonment import Abandonment, Ledger
-from dialerd.domain.attempts import Claim, Lease, OpenCall, OpenedAttempt, PassedOver, WaitingLeads
+from dialerd.domain.attempts import (
+    Claim,
+    KeptCall,
+    Lease,
+    LostAttempt,
+    OpenCall,
+    OpenedAttempt,
+    PassedOver,
+    PutBack,
+    Underway,
+    WaitingLeads,
+)
 from dialerd.domain.calls import AttemptState, Call, CallFlow, KeptAgent
 from dialerd.domain.campaigns import Campaign, CampaignStatus, Target
 from dialerd.domain.eligibility import Refused, Rule, Verdict
 from dialerd.domain.leads import LeadEvent
+from dialerd.domain.nodes import Neighbour
 from dialerd.domain.offers import OFFER_TRANSITIONS, Offer, OfferClaim, OfferEvent, OfferState
 from dialerd.domain.pacing import HoldReason
 from dialerd.domain.pacing import Verdict as HoldVerdict
@@ -59,6 +71,7 @@ class FakeCampaigns:
     rows: dict[int, Campaign] = field(default_factory=dict)
     owned_elsewhere: set[int] = field(default_factory=set)
     leased: list[tuple[int, str]] = field(default_factory=list)
+    epoch: int = 1
     given_back: list[int] = field(default_factory=list)
     notes: list[HoldNote] = field(default_factory=list)
     undialed: set[int] = field(default_factory=set)
@@ -84,9 +97,10 @@ class FakeCampaigns:
     async def take_lease(self, campaign_id: int, *, node: str, duration: timedelta) -> Lease | None:
         await self.trouble.strike()
         if campaign_id in self.owned_elsewhere:
+            self.epoch += 1
             return None
         self.leased.append((campaign_id, node))
-        return Lease(campaign_id=campaign_id, node=node, epoch=len(self.leased))
+        return Lease(campaign_id=campaign_id, node=node, epoch=self.epoch)
 
     async def give_lease_back(self, lease: Lease) -> None:
         await self.trouble.strike()
@@ -123,6 +137,34 @@ class FakeCampaigns:
 
 
 @dataclass
+class FakeNodes:
+    """Fulfils the port Nodes."""
+
+    beats: int = 0
+    pbx: dict[str, str] = field(default_factory=dict)
+    others: list[Neighbour] = field(default_factory=list)
+    """As the database would tell of them."""
+    draining: set[str] = field(default_factory=set)
+    trouble: Trouble = field(default_factory=Trouble)
+
+    async def heartbeat(self, node: str) -> None:
+        await self.trouble.strike()
+        self.beats += 1
+
+    async def note_pbx(self, node: str, pbx: str) -> None:
+        await self.trouble.strike()
+        self.pbx[node] = pbx
+
+    async def neighbours(self, node: str) -> Sequence[Neighbour]:
+        await self.trouble.strike()
+        return list(self.others)
+
+    async def is_draining(self, node: str) -> bool:
+        await self.trouble.strike()
+        return node in self.draining
+
+
+@dataclass
 class FakeAttempts:
     """Fulfils the port Attempts. What is written goes into `journal`, which a telephony may share."""
 
@@ -152,11 +194,17 @@ class FakeAttempts:
     closed: list[Call] = field(default_factory=list)
     closed_before: set[UUID] = field(default_factory=set)
     open: list[OpenCall] = field(default_factory=list)
+    underway_before: dict[int, Underway] = field(default_factory=dict)
+    """What other nodes have dialed of each campaign."""
+    promised_elsewhere: int = 0
+    """Agents whom other nodes on the same Asterisk have promised."""
     silent_nodes: set[str] = field(default_factory=set)
     """Daemons that have not been heard of for long enough."""
     breaks_with: list[Exception] = field(default_factory=list)
     """What `open_next` and `open_offered` raise, once each."""
     closing_fails: bool = False
+    lost: dict[UUID, PutBack] = field(default_factory=dict)
+    """What becomes of attempts that the database does not know; it knows all others."""
     trouble: Trouble = field(default_factory=Trouble)
 
     def add_leads(self, campaign_id: int, *leads: int | PassedOver) -> None:
@@ -171,6 +219,8 @@ class FakeAttempts:
         most: int = 1,
         retries_first: bool = False,
         kept: KeptAgent | None = None,
+        agents: int | None = None,
+        trunk: str = "",
     ) -> Claim:
         await self._strike_or_break()
         self.looks.append((look_at, retries_first))
@@ -178,20 +228,23 @@ class FakeAttempts:
             self.kept.append(kept)
         if self.forbidden is not None:
             return Claim(forbidden=self.forbidden)
+        if agents is not None and self.promised_elsewhere >= agents:
+            return Claim(crowded=True)
         line, passed = self.due.get(campaign.id, deque()), list[PassedOver]()
         while line and len(passed) < look_at:
             lead = line.popleft()
             if isinstance(lead, PassedOver):
                 passed.append(lead)
             else:
-                return Claim(opened=(self._open(campaign, lease, lead, kept=kept),), passed=tuple(passed))
+                return Claim(opened=(self._open(campaign, lease, lead, kept=kept, trunk=trunk),), passed=tuple(passed))
         return Claim(passed=tuple(passed))
 
-    async def open_offered(self, campaign: Campaign, lease: Lease, offer: Offer) -> Claim:
+    async def open_offered(self, campaign: Campaign, lease: Lease, offer: Offer, *, trunk: str = "") -> Claim:
         await self._strike_or_break()
         if self.forbidden is not None:
             return Claim(forbidden=self.forbidden)
-        return Claim(opened=(self._open(campaign, lease, offer.lead_id, wanted_agent=offer.agent),))
+        opened = self._open(campaign, lease, offer.lead_id, trunk=trunk, wanted_agent=offer.agent)
+        return Claim(opened=(opened,))
 
     async def begin_dialing(self, call: Call) -> bool:
         await self.trouble.strike()
@@ -219,6 +272,7 @@ class FakeAttempts:
         lease: Lease,
         lead: int,
         *,
+        trunk: str,
         kept: KeptAgent | None = None,
         wanted_agent: str | None = None,
     ) -> OpenedAttempt:
@@ -234,6 +288,7 @@ class FakeAttempts:
             wanted_agent=wanted_agent or (settings.target_agent if settings.target is Target.AGENT else None),
             kept_leg=kept.leg if kept else None,
             agent=kept.agent if kept else None,
+            trunk=trunk,
         )
         self.opened.append(call)
         self.open.append(OpenCall(call=call, node=lease.node))
@@ -276,15 +331,49 @@ class FakeAttempts:
         self.open = [row for row in self.open if row.call.id != call.id]
         return NextStep(event=LeadEvent.MISSED)
 
-    async def take_over(self, node: str, *, silent_for: timedelta) -> int:
+    async def underway(self, campaign_id: int) -> Underway:
         await self.trouble.strike()
-        taken = [row for row in self.open if row.node in self.silent_nodes]
+        return self.underway_before.get(campaign_id, Underway())
+
+    async def take_over(
+        self, node: str, *, gone: Collection[str], silent_for: timedelta, give_up_after: timedelta
+    ) -> int:
+        await self.trouble.strike()
+        taken = [row for row in self.open if row.node in self.silent_nodes | set(gone)]
         self.open = [replace(row, node=node) if row in taken else row for row in self.open]
         return len(taken)
+
+    async def put_back(self, lost: LostAttempt, node: str) -> PutBack:
+        await self.trouble.strike()
+        became = self.lost.pop(lost.id, PutBack.KNOWN)
+        if became is PutBack.PUT_BACK:
+            self.journal.append("put back")
+            row = a_call(id=lost.id, lead_id=lost.lead_id, flow=lost.flow, state=lost.state)
+            self.open.append(OpenCall(call=row, node=node))
+        return became
 
     async def open_calls(self) -> Sequence[OpenCall]:
         await self.trouble.strike()
         return list(self.open)
+
+
+@dataclass
+class FakeSpool:
+    """Fulfils the port Spool."""
+
+    kept_calls: dict[UUID, KeptCall] = field(default_factory=dict)
+    writes: int = 0
+
+    @property
+    def kept(self) -> Sequence[KeptCall]:
+        return list(self.kept_calls.values())
+
+    async def keep(self, kept: KeptCall) -> None:
+        self.writes += 1
+        self.kept_calls[kept.id] = kept
+
+    async def forget(self, attempt: UUID) -> None:
+        self.kept_calls.pop(attempt, None)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from dialerd.domain.attempts import LostAttempt
 from dialerd.domain.calls import Call, LiveChannel
 from dialerd.domain.recordings import RecordingFile
 
@@ -31,7 +32,11 @@ class FakeTelephony:
     sounds: set[str] = field(default_factory=set)
     recordings: dict[str, RecordingFile] = field(default_factory=dict)
     """The complete ones, by name."""
+    lost_attempts: dict[UUID, LostAttempt] = field(default_factory=dict)
+    """What the leads' channels say of their attempts."""
     hung_up_legs: list[UUID] = field(default_factory=list)
+    signs: dict[str, str] = field(default_factory=dict)
+    """What each node has left in Asterisk."""
 
     async def dial(self, call: Call) -> None:
         self.followed[call.id] = ""
@@ -89,6 +94,20 @@ class FakeTelephony:
     async def live_channels(self) -> Mapping[UUID, LiveChannel]:
         await self._do("live channels")
         return dict(self.channels)
+
+    async def lost_attempt(self, channel: UUID) -> LostAttempt | None:
+        await self._do("lost attempt")
+        return self.lost_attempts.get(channel)
+
+    async def entity_id(self) -> str:
+        await self._do("entity id")
+        return "02:00:00:00:00:01"
+
+    async def leave_sign(self, node: str, value: str) -> None:
+        self.signs[node] = value
+
+    async def sign_of(self, node: str) -> str:
+        return self.signs.get(node, "")
 
     async def opt_outs(self) -> Mapping[UUID, datetime]:
         await self._do("opt-outs")

@@ -13,6 +13,7 @@ from dialerd.domain.campaigns import Campaign, CampaignStatus, Target
 from dialerd.domain.menus import Choice, MenuAction, MenuNode, VoiceMenu
 from dialerd.errors import AsteriskUnavailable, SettingsError
 from dialerd.settings import Settings
+from dialerd.store.nodes import OldSnapshot
 from tests.factories import a_campaign, settings
 
 LOGIN = {"DBGetTree", "Originate"}
@@ -54,6 +55,16 @@ def test_a_login_that_could_take_over_the_pbx_is_named(allowed: set[str], too_mu
     verdict = check._judge_permissions(allowed)
     assert verdict.ok is (too_much is None)
     assert too_much is None or too_much in verdict.says
+
+
+@pytest.mark.parametrize(("minutes", "ok"), [(4, True), (6, False)])
+def test_a_transaction_that_does_not_end_is_named(minutes: int, ok: bool) -> None:
+    age = timedelta(minutes=minutes)
+    session = OldSnapshot(pid=4711, user="report", application="", state="idle in transaction", age=age)
+    verdict = check._judge_snapshot(session)
+    assert verdict.ok is ok
+    assert ok or "process 4711 of user report (without a name, idle in transaction) keeps one open" in verdict.says
+    assert check._judge_snapshot(None).ok
 
 
 @pytest.mark.parametrize(("apart", "ok"), [(0, True), (4.9, True), (-4.9, True), (5, False), (-3600, False)])

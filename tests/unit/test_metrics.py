@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 
 from dialerd import metrics as module
+from dialerd.dialer.trunks import Trunks
 from dialerd.domain.activity import (
     AbandonmentCounted,
     AgentHeld,
@@ -22,11 +23,12 @@ from dialerd.domain.activity import (
     LeadsHeld,
     RecordingLookedAt,
 )
-from dialerd.domain.calls import AnsweredBy, Call, DialMode
+from dialerd.domain.calls import AnsweredBy, AttemptState, Call, DialMode
 from dialerd.domain.eligibility import Rule
 from dialerd.domain.offers import OfferState
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.pacing import HoldReason
+from dialerd.domain.trunk_breaker import LEAST_FAILURES
 from dialerd.metrics import MAX_MENU_RESULTS, OTHER, Metrics
 from tests.factories import BEN, NOON, a_call, a_connected_call, a_queue, a_ringing_call, an_agent, later
 
@@ -244,8 +246,37 @@ def test_the_lines_to_asterisk_are_read_at_the_scrape(metrics: Metrics, value: V
     assert value("link_faults_total", link="ami", kind="orphan_replies") is None
 
 
+def test_whether_the_database_can_be_trusted_is_asked_at_the_scrape(metrics: Metrics, value: Value) -> None:
+    difference, broken, lost = None, False, 0
+    metrics.watch_database(
+        clock_difference=lambda: difference, spool_broken=lambda: broken, calls_without_row=lambda: lost
+    )
+    assert value("clock_difference_seconds") is None
+    difference, broken, lost = timedelta(seconds=-7), True, 2
+    assert value("clock_difference_seconds") == -7
+    assert (value("spool_broken"), value("calls_without_row")) == (1, 2)
+
+
+def test_each_trunk_shows_how_it_stands_and_what_its_calls_have_shown_of_it(metrics: Metrics, value: Value) -> None:
+    among = Trunks({"carrier": 20.0, "reserve": 5.0}, now=0.0)
+    metrics.watch_trunks(lambda: among.all)
+    refused = a_call(state=AttemptState.ENDED, outcome=Outcome.CONGESTION)
+    for _ in range(LEAST_FAILURES):
+        among.observe(a_call(), refused, dialed_at=10.0, now=10.0)
+    assert (value("trunk_paused", trunk="carrier"), value("trunk_paused", trunk="reserve")) == (1, 0)
+    assert value("trunk_calls_per_second", trunk="carrier") == 10
+    assert value("trunk_calls_per_second", trunk="reserve") == 5
+    assert value("trunk_calls_total", trunk="carrier", result="failed") == LEAST_FAILURES
+    assert value("trunk_calls_total", trunk="carrier", result="good") == 0
+
+
 def test_the_table_of_the_module_lists_every_series(metrics: Metrics) -> None:
     metrics.watch_calls(list)
     metrics.watch_queues(list, now=lambda: 0.0)
+    metrics.watch_trunks(list)
+    metrics.watch_loop(lambda: 0.0)
+    metrics.watch_database(clock_difference=lambda: None, spool_broken=lambda: False, calls_without_row=lambda: 0)
+    metrics.watch_transactions(lambda: 0.0)
+    metrics.watch_draining(lambda: False)
     listed = set(re.findall(r"^\| (dialerd_\w+?)(?:_total)? \|", module.__doc__ or "", re.MULTILINE))
     assert listed == {family.name for family in metrics.registry.collect() if family.name.startswith("dialerd_")}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from dialerd.errors import SettingsError
-from dialerd.settings import Settings, load
+from dialerd.settings import Settings, changed_fields, load
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +86,39 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
     assert "cannot be read" in problems(tmp_path / "missing.toml")
 
 
+RESERVE = '{"name": "reserve", "dial_template": "PJSIP/{digits}@other"}'
+
+
+def test_a_node_may_have_backup_trunks_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup = '[[trunk.backups]]\nname = "{}"\ndial_template = "PJSIP/{{digits}}@{}"\nmax_calls_per_second = 5\n'
+    config = a_file(tmp_path, backup.format("one", "a") + backup.format("two", "b"))
+    trunk = load(config).trunk
+    assert (trunk.name, [each.name for each in trunk.backups]) == ("carrier", ["one", "two"])
+    assert [each.max_calls_per_second for each in trunk.backups] == [5, 5]
+    monkeypatch.setenv("DIALERD_TRUNK__BACKUPS", f"[{RESERVE}]")
+    assert [each.dial_template for each in load(config).trunk.backups] == ["PJSIP/{digits}@other"]
+
+
+@pytest.mark.parametrize(
+    ("backups", "where", "why"),
+    [
+        (f"[{RESERVE}, {RESERVE}]", "DIALERD_TRUNK__BACKUPS: ", "two trunks are called reserve"),
+        ('[{"name": "carrier", "dial_template": "PJSIP/{digits}@b"}]', "DIALERD_TRUNK__BACKUPS: ", "called carrier"),
+        ('[{"name": "b", "dial_template": "PJSIP/b"}]', "DIALERD_TRUNK__BACKUPS__0__DIAL_TEMPLATE: ", "one channel"),
+        ('[{"name": "b"}]', "trunk.backups.0.dial_template: ", "Field required"),
+        ('[{"name": "b c", "dial_template": "PJSIP/{digits}@b"}]', "DIALERD_TRUNK__BACKUPS__0__NAME: ", "pattern"),
+        ("reserve", "trunk", "set single fields"),
+    ],
+)
+def test_what_is_wrong_with_a_backup_trunk_is_told_with_its_place(
+    backups: str, where: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIALERD_TRUNK__BACKUPS", backups)
+    told = problems()
+    assert where in told
+    assert why in told
+
+
 def test_a_group_as_json_that_is_none_is_told_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIALERD_AMI", "secret=hidden")
     assert "hidden" not in problems()
@@ -160,3 +193,10 @@ def test_dialing_needs_both_logins() -> None:
 
 def test_the_address_of_the_rest_interface_may_end_in_ari() -> None:
     assert Settings(ari={"base_url": "http://pbx:8088/ari/"}).ari.base_url == "http://pbx:8088"
+
+
+def test_what_two_settings_differ_in_is_told_by_name_and_never_by_value() -> None:
+    old = Settings(ami={"secret": "sesame"}, log={"level": "info"})
+    new = Settings(ami={"secret": "open"}, log={"level": "debug"})
+    assert changed_fields(old, new) == {"ami.secret", "log.level"}
+    assert changed_fields(old, old) == set()

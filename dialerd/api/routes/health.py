@@ -6,7 +6,8 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-Readiness = Callable[[], Mapping[str, bool]]
+Readiness = Callable[[], Mapping[str, bool | str]]
+"""By need: True where it is there; else False, or why it is not."""
 
 
 def health_routes(registry: CollectorRegistry, readiness: Readiness) -> APIRouter:
@@ -25,8 +26,10 @@ def health_routes(registry: CollectorRegistry, readiness: Readiness) -> APIRoute
 
     @router.get("/readyz")
     async def readyz() -> JSONResponse:
-        """200 while everything that dialing needs is there; else 503 with what is missing."""
-        missing = sorted(need for need, there in readiness().items() if not there)
-        return JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
+        """200 while everything that dialing needs is there; else 503 with what is missing, and why where that is known."""
+        missing = {need: why for need, why in sorted(readiness().items()) if why is not True}
+        known = {need: why for need, why in missing.items() if why}
+        body = {"ready": not missing, "missing": list(missing), **({"why": known} if known else {})}
+        return JSONResponse(body, status_code=503 if missing else 200)
 
     return router

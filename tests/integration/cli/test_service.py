@@ -59,6 +59,7 @@ def test_a_check_names_what_is_missing_and_goes_on(dialerd: Dialerd, monkeypatch
         "database": True,
         "schema": True,
         "clock": True,
+        "old transactions": True,
         "compliance profiles": True,
         "AMI": False,
         "ARI": False,

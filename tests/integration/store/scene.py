@@ -92,6 +92,12 @@ class Dialed:
         assert claim.opened, claim
         return claim.opened[0].call
 
+    async def open_an_hour_ago(self) -> Call:
+        """The next attempt, as if it had been opened then: it may have ended at any moment since."""
+        call = await self.open()
+        then = "UPDATE attempts SET opened_at = opened_at - interval '1 hour' WHERE id = $1 RETURNING opened_at"
+        return replace(call, opened_at=await self.stores.pool.fetchval(then, call.id))
+
     async def open_all(self, **how: Any) -> list[Call]:
         """Every attempt that can be opened, in the order in which they are."""
         calls = []

@@ -722,6 +722,43 @@ async def test_each_outcome_leaves_the_lead_in_its_state(stores: Stores, outcome
     assert (await facts_of(stores, call))[-1] == "ended"
 
 
+async def test_an_attempt_knows_by_which_trunk_it_is_dialed(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign()
+    (opened,) = (await dialed.claim(trunk="reserve")).opened
+    assert opened.call.trunk == "reserve"
+    assert await stores.pool.fetchval("SELECT trunk FROM attempts") == "reserve"
+    (open_call,) = await stores.attempts.open_calls()
+    assert open_call.call.trunk == "reserve"
+    opened_line = await stores.pool.fetchval("SELECT details FROM activity WHERE fact = 'opened'")
+    assert opened_line["trunk"] == "reserve"
+
+
+@pytest.mark.parametrize("moves_on", [True, False])
+async def test_one_that_goes_by_another_trunk_in_the_end_says_so(stores: Stores, moves_on: bool) -> None:
+    dialed = await stores.a_dialed_campaign()
+    (opened,) = (await dialed.claim(trunk="carrier")).opened
+    call = replace(opened.call, trunk="reserve")
+    if moves_on:
+        await stores.attempts.record_progress(replace(call, state=AttemptState.RINGING))
+    else:
+        await stores.attempts.close_attempt(ended(call, Outcome.BUSY))
+    assert await stores.pool.fetchval("SELECT trunk FROM attempts") == "reserve"
+
+
+async def test_a_lead_whom_a_failing_trunk_has_refused_keeps_its_attempt_and_cools_off_and_the_call_counts(
+    stores: Stores,
+) -> None:
+    """The caps of a number count every INVITE, whoever has refused it."""
+    dialed = await stores.a_dialed_campaign(max_attempts=1, cooloff_s=600)
+    call = await dialed.dial(Outcome.CONGESTION, trunk_to_blame=True)
+    record = await stores.leads.get(call.lead_id)
+    assert (record.lead.state, record.lead.attempts_used, record.lead.dials) == (LeadState.COOLOFF, 0, 1)
+    assert call.ended_at is not None
+    assert (record.not_before, record.held_by) == (call.ended_at + timedelta(minutes=10), "cooloff")
+    verdicts = {verdict.rule: verdict for verdict in await stores.attempts.explain(call.lead_id)}
+    assert verdicts[Rule.NUMBER_CAP].facts["in_24_h"] == "1 of 5"
+
+
 async def test_an_attempt_ends_once(stores: Stores) -> None:
     dialed = await stores.a_dialed_campaign()
     call = await dialed.open()
@@ -747,19 +784,20 @@ async def test_a_cooloff_is_kept_from_the_end_of_the_call(stores: Stores) -> Non
 
 async def test_a_lead_is_due_again_when_its_cooloff_is_over(stores: Stores) -> None:
     dialed = await stores.a_dialed_campaign(cooloff_s=600)
-    call = await dialed.dial(Outcome.BUSY, ended_at=datetime.now(UTC) - timedelta(minutes=11))
-    assert call.ended_at is not None
+    call = await dialed.open_an_hour_ago()
+    ended_at = datetime.now(UTC) - timedelta(minutes=11)
+    await stores.attempts.close_attempt(ended(call, Outcome.BUSY, ended_at=ended_at))
     assert await stores.attempts.release_waiting(dialed.campaign.id) == 1
     lead = await stores.leads.get(call.lead_id)
     assert (lead.lead.state, lead.not_before, lead.held_by) == (LeadState.RETRY, None, None)
-    assert lead.due_at == call.ended_at + timedelta(minutes=10)
+    assert lead.due_at == ended_at + timedelta(minutes=10)
     (again,) = (await dialed.claim()).opened
     assert (again.call.lead_id, again.ordinal) == (call.lead_id, 2)
 
 
 async def test_cooled_off_leads_stand_in_line_in_the_order_in_which_they_became_due(stores: Stores) -> None:
     dialed = await stores.a_dialed_campaign(leads=3, cooloff_s=0)
-    calls = [await dialed.open() for _ in range(3)]
+    calls = [await dialed.open_an_hour_ago() for _ in range(3)]
     for minutes, call in zip((5, 9, 1), calls, strict=True):
         end = datetime.now(UTC) - timedelta(minutes=minutes)
         await stores.attempts.close_attempt(ended(call, Outcome.BUSY, ended_at=end))
@@ -887,3 +925,15 @@ async def attempts_reach(stores: Stores, count: int) -> None:
 
 async def facts_of(stores: Stores, call: Call) -> list[str]:
     return [line.fact for line in await stores.activity.of_lead(call.lead_id)]
+
+
+@pytest.mark.parametrize("off_by", [-3600, 3600])
+async def test_an_end_that_a_wrong_clock_has_told_is_now(stores: Stores, off_by: int) -> None:
+    """Else its lead would cool off for an hour too long, or not at all."""
+    dialed = await stores.a_dialed_campaign(cooloff_s=60, max_attempts=3)
+    await dialed.dial(Outcome.BUSY, ended_at=datetime.now(UTC) + timedelta(seconds=off_by))
+    wait = await stores.pool.fetchval(
+        "SELECT leads.not_before - attempts.ended_at FROM leads JOIN attempts ON lead_id = leads.id "
+        "WHERE attempts.ended_at BETWEEN opened_at AND now()"
+    )
+    assert wait == timedelta(seconds=60)

@@ -29,7 +29,8 @@ from dialerd.domain.pacing import HoldReason
 from dialerd.domain.pacing import verdicts as verdicts_of
 from dialerd.domain.schedule import DayPlan, LeadWindow, PlannedDay, parse_plan, parse_row, parse_window
 from dialerd.errors import IllegalTransition, InvalidCampaign, NotFound, StartRefused
-from dialerd.store.pool import BELL
+from dialerd.store.campaigns import CampaignStore
+from dialerd.store.pool import BELL, connect
 from tests.factories import a_situation, settings
 from tests.integration.store.scene import LEASE, Stores, ended, some_leads
 
@@ -553,3 +554,17 @@ async def test_a_start_at_a_time_has_to_name_the_time(stores: Stores) -> None:
     draft = await stores.a_draft(leads=1)
     with pytest.raises(InvalidCampaign, match="at what time"):
         await stores.campaigns.act(draft.id, CampaignAction.SCHEDULE)
+
+
+async def test_a_lease_is_renewed_while_every_other_connection_is_busy(stores: Stores, database: str) -> None:
+    """Slow claims must not cost the right to dial."""
+    dialed = await stores.a_dialed_campaign()
+    busy, vital = await connect(database, max_connections=1), await connect(database, max_connections=1)
+    try:
+        async with busy.acquire():
+            campaigns = CampaignStore(busy, {}, vital=vital)
+            renewed = await campaigns.take_lease(dialed.campaign.id, node="one", duration=LEASE)
+        assert renewed == dialed.lease
+    finally:
+        busy.terminate()
+        vital.terminate()

@@ -17,7 +17,7 @@ from dialerd.domain.leads import LeadState
 from dialerd.domain.offers import OfferState
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.recordings import RecordingState
-from dialerd.errors import MigrationChanged
+from dialerd.errors import MigrationChanged, MigrationFailed
 from dialerd.store.migrate import Migration, migrate, migrations
 from dialerd.store.pool import Pool
 from dialerd.store.sql_files import sql_folder
@@ -48,7 +48,7 @@ async def test_a_changed_file_is_refused_by_name_and_nothing_is_applied(database
 
 
 async def test_a_file_that_fails_leaves_no_trace_and_can_be_mended(database: str) -> None:
-    with pytest.raises(asyncpg.DivisionByZeroError):
+    with pytest.raises(MigrationFailed, match=r"^999_extra\.sql failed: division by zero"):
         await migrate(database, [*migrations(), BROKEN])
     assert await tables(database, "extra") == []
     assert await migrate(database, [*migrations(), EXTRA]) == [EXTRA.name]

@@ -18,6 +18,7 @@ from dialerd.domain.outcomes import Outcome
 from dialerd.errors import NotFound, OfferClosed
 from dialerd.store.pool import BELL
 from tests.factories import ANNA, BEN, a_new_lead
+from tests.integration.store.neighbours import neighbours, silent, take_over
 from tests.integration.store.scene import Dialed, Stores, closed_now, ended, somebody_waits
 
 PREVIEW: dict[str, Any] = {"dial_mode": DialMode.PREVIEW}
@@ -361,9 +362,9 @@ async def test_cards_of_a_silent_daemon_go_with_its_calls(stores: Stores) -> Non
     dialed = await stores.a_dialed_campaign(**PREVIEW)
     call = await dialed.open()
     await card_of(stores, call, 1, ANNA)
-    await stores.nodes.register("two", "0")
-    await stores.pool.execute("UPDATE nodes SET heartbeat_at = now() - interval '1 hour' WHERE id = 'one'")
-    assert await stores.attempts.take_over("two", silent_for=timedelta(minutes=1)) == 1
+    await neighbours(stores, "one", "two")
+    await silent(stores, "one", timedelta(hours=1))
+    assert await take_over(stores, "two") == 1
     await stores.offers.accept(ANNA)
     assert [offer.agent for offer in await stores.offers.news("two")] == [ANNA]
 

@@ -1,7 +1,10 @@
 """The connection: what its troubles look like from outside, and the bell that rings through them."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -11,6 +14,7 @@ from dialerd.errors import SettingsError, StoreBusy, StoreUnavailable
 from dialerd.store import pool as pool_module
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.pool import BELL, Pool, connect, listen, store_call, transaction
+from tests.faults.proxy import FaultProxy
 from tests.integration.store.scene import Stores
 from tests.postgres import dsn_of, new_database
 
@@ -52,6 +56,90 @@ async def test_a_connection_that_is_cut_is_replaced(stores: Stores) -> None:
         await one.execute("SELECT pg_terminate_backend($1)", other.get_server_pid())
         await cut.wait()
     assert [await stores.campaigns.list() for _ in range(3)] == [[], [], []]
+
+
+async def test_a_server_that_takes_its_leave_in_the_middle_of_a_transaction_is_unavailable(pool: Pool) -> None:
+    """Its farewell lies there when the next statement is sent: the driver takes it for a mistake of its own."""
+
+    @store_call
+    async def cut_in_the_middle() -> None:
+        async with transaction(pool) as connection:
+            await pool.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+
+    for _ in range(20):
+        with pytest.raises(StoreUnavailable):
+            await cut_in_the_middle()
+    assert await pool.fetchval("SELECT 1") == 1
+
+
+def lose(connection: Any, *, after: int = 0) -> None:
+    """The connection of a pool breaks, so many steps of the event loop from now."""
+    if after:
+        asyncio.get_running_loop().call_soon(partial(lose, connection, after=after - 1))
+    elif connection._con is not None:
+        connection._con._transport.abort()
+
+
+@pytest.mark.parametrize("steps", range(3))
+async def test_a_connection_that_is_lost_while_it_is_given_back_takes_nothing_back(pool: Pool, steps: int) -> None:
+    """The loss is noticed so many steps of the event loop after the transaction has been committed."""
+
+    class CutAfterUse:
+        """A pool that loses the connection as it comes back."""
+
+        acquire = pool.acquire
+
+        async def release(self, connection: Any) -> None:
+            lose(connection, after=steps)
+            await pool.release(connection)
+
+    @store_call
+    async def write() -> str:
+        async with transaction(cast(Pool, CutAfterUse())) as connection:
+            await connection.execute("INSERT INTO accounts (name) VALUES ($1)", f"account {steps}")
+        return "written"
+
+    assert await write() == "written"
+    assert await pool.fetchval("SELECT count(*) FROM accounts WHERE name LIKE 'account %'") == 1
+
+
+async def test_a_statement_whose_connection_is_lost_as_it_is_given_back_may_have_been_carried_out(pool: Pool) -> None:
+    @store_call
+    async def ask() -> None:
+        async with pool.acquire() as connection:
+            lose(connection)  # noticed in the next step of the loop, in which the connection is given back
+
+    with pytest.raises(StoreUnavailable):
+        await ask()
+
+
+async def test_however_often_the_line_is_cut_nothing_but_unavailable_comes_of_it(database: str) -> None:
+    async with FaultProxy.to_postgres(database) as proxy:
+        pool = await connect(proxy.dsn(database), max_connections=3)
+
+        @store_call
+        async def work(waits: float) -> None:
+            async with transaction(pool) as connection:
+                await connection.execute("SELECT 1")
+                await asyncio.sleep(waits)
+                await connection.execute("SELECT 1")
+
+        async def work_on(index: int) -> None:
+            for turn in range(40):
+                with suppress(StoreUnavailable):
+                    await work((index + turn) % 5 / 1000)
+                await asyncio.sleep(0)
+
+        async def cut() -> None:
+            while True:
+                await asyncio.sleep(0.003)
+                proxy.cut()
+
+        cutting = asyncio.create_task(cut())
+        await asyncio.gather(*(work_on(index) for index in range(5)))
+        cutting.cancel()
+        await work(0)
+        pool.terminate()
 
 
 async def test_what_somebody_else_holds_for_too_long_is_busy(pool: Pool) -> None:

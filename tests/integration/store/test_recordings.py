@@ -8,7 +8,7 @@ import pytest
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.recordings import Recording, RecordingFile, RecordingState
 from dialerd.errors import NotFound
-from tests.integration.store.scene import Stores
+from tests.integration.store.scene import Stores, ended
 
 NODE = "one"
 FILE = RecordingFile(duration_s=12.5, bytes=200_000, sha256="ab" * 32)
@@ -80,7 +80,9 @@ async def recorded(stores: Stores, *seconds_ago: float) -> list[Recording]:
     now = datetime.now(UTC)
     recordings = []
     for seconds in seconds_ago:
-        call = await dialed.dial(Outcome.CONNECTED, ended_at=now - timedelta(seconds=seconds))
+        call = await dialed.open_an_hour_ago()
+        end = ended(call, Outcome.CONNECTED, ended_at=now - timedelta(seconds=seconds))
+        await stores.attempts.close_attempt(end)
         recordings.append((await stores.recordings.of_attempt(call.id)).recording)
     return recordings
 

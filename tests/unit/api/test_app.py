@@ -15,7 +15,7 @@ class Served:
     """The app on a socket of this host, with needs that a test may take away."""
 
     def __init__(self) -> None:
-        self.needs = {"database": True, "ami": True}
+        self.needs: dict[str, bool | str] = {"database": True, "ami": True}
         self.registry = CollectorRegistry()
         self.app = create_app(self.registry, lambda: self.needs)
         self.socket = listen("127.0.0.1", 0)
@@ -40,6 +40,13 @@ async def test_a_process_that_answers_is_alive(served: Served) -> None:
 async def test_it_is_ready_when_nothing_is_missing(served: Served) -> None:
     answer = await served.http.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "missing": []})
+
+
+async def test_why_something_is_missing_is_told_where_it_is_known(served: Served) -> None:
+    served.needs.update(ami="login refused: Authentication failed", database=False)
+    answer = await served.http.get("/readyz")
+    why = {"ami": "login refused: Authentication failed"}
+    assert (answer.status_code, answer.json()) == (503, {"ready": False, "missing": ["ami", "database"], "why": why})
 
 
 async def test_what_is_missing_is_named(served: Served) -> None:

@@ -17,6 +17,7 @@ from dialerd.asterisk.ami import (
     AmiEvent,
     AmiForbidden,
     AmiItem,
+    AmiLeaving,
     AmiLinkDown,
     AmiLinkUp,
     AmiRefused,
@@ -165,6 +166,20 @@ async def test_an_originate_that_is_not_async_gets_its_reply(pbx: FakeAmi) -> No
     async with pbx.daemon() as (ami, _):
         assert (await ami.action("Originate", CALL))["Message"] == "Originate successfully queued"
         assert ami.up.is_set()
+
+
+async def test_an_originate_whose_channel_is_made_waits_for_no_reply(pbx: FakeAmi) -> None:
+    """F18: an agent who has answered already would wait for it, too"""
+    pbx.mute.add("Originate")
+    async with pbx.daemon() as (ami, _):
+        dialing = asyncio.create_task(ami.action("Originate", {**CALL, "ChannelId": "c-1"}))
+        other = asyncio.create_task(ami.action("Originate", {**CALL, "ChannelId": "c-2"}))
+        await pbx.got("Originate", times=2)
+        pbx.say("Event: Newchannel", "Uniqueid: c-1", "ChannelState: 0")
+        assert (await dialing)["Response"] == "Success"
+        assert not other.done()
+        other.cancel()
+        await asyncio.wait({other})
 
 
 async def test_adding_a_queue_member_completes(pbx: FakeAmi) -> None:
@@ -519,6 +534,54 @@ async def test_a_dead_peer_is_noticed_by_our_own_keep_alive(pbx: FakeAmi) -> Non
         assert await events.get() == AmiLinkDown("no answer to keep-alive")
         assert time.monotonic() - silent_since < 0.5
         assert not ami.up.is_set()
+
+
+async def test_a_line_on_which_an_answer_is_owed_and_nothing_is_said_is_doubtful_until_asterisk_speaks(
+    pbx: FakeAmi,
+) -> None:
+    """F17: long before the keep-alive gives it up"""
+    spoke = asyncio.Event()
+    events: Events = asyncio.Queue(10)
+    ami = Ami(pbx.settings(silence_s=0.05, keepalive_s=30), events=events, on_speech=spoke.set)
+    running = asyncio.create_task(ami.run())
+    await ami.up.wait()
+    await pbx.got("Ping")
+    assert not ami.is_doubtful
+    pbx.mute.add("Originate")
+    asking = asyncio.create_task(ami.action("Originate", CALL))
+    await _soon(lambda: ami.is_doubtful)
+    assert not spoke.is_set()
+    pbx.say("Event: Newchannel", "Uniqueid: 1")
+    await asyncio.wait_for(spoke.wait(), 5)
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert not ami.is_doubtful, "nothing is owed any more"
+    await _stop(running)
+
+
+async def test_an_asterisk_that_waits_for_its_end_is_doubtful_until_it_thinks_better_of_it(pbx: FakeAmi) -> None:
+    """F22: it refuses every action, a ping as well"""
+    async with pbx.daemon(keepalive_s=0.02) as (ami, _):
+        pbx.answers["Ping"] = _refuses(pbx, "Asterisk is shutting down")
+        await _soon(lambda: ami.is_leaving)
+        assert ami.is_doubtful
+        assert ami.up.is_set(), "its calls are served"
+        pbx.answers["Originate"] = _refuses(pbx, "Asterisk is shutting down")
+        with pytest.raises(AmiLeaving):
+            await ami.action("Originate", CALL)
+        del pbx.answers["Ping"]
+        await _soon(lambda: not ami.is_doubtful)
+        pbx.answers["Ping"] = _refuses(pbx, "Asterisk is shutting down")
+        await _soon(lambda: ami.is_leaving)
+        pbx.drop()
+        await _soon(lambda: not ami.is_leaving)
+
+
+async def test_a_line_on_which_nothing_is_owed_may_be_silent(pbx: FakeAmi) -> None:
+    async with pbx.daemon(silence_s=0.0, keepalive_s=30) as (ami, _):
+        await pbx.got("Ping")
+        await ami.action("CoreStatus", {})  # answered after the ping
+        assert not ami.is_doubtful
 
 
 async def test_one_lost_ping_is_forgiven(pbx: FakeAmi) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
 from typing import TypeVar
 
 import pytest
@@ -361,22 +362,63 @@ async def test_a_description_that_is_none_does_not_stop_the_supervisor(body: str
         await _stop(running)
 
 
-async def test_when_another_daemon_takes_the_application_we_stay_away_for_long(pbx: FakeAri) -> None:
-    async with pbx.daemon() as (ari, events):
+async def test_while_another_program_has_the_application_we_stay_away(pbx: FakeAri) -> None:
+    async with pbx.daemon(replaced_look_s=0.01) as (ari, events):
         await pbx.say("ApplicationReplaced")
-        assert await _next(AriLinkDown, events) == AriLinkDown("replaced")
+        assert await _next(AriLinkDown, events) == AriLinkDown("another program has taken our application")
         assert ari.replaced.is_set()
-        with pytest.raises(AriDown, match="replaced"):
+        with pytest.raises(AriDown, match="another program has taken our application"):
             await ari.call("channels.list")
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(pbx.until(lambda: pbx.websockets == 2), timeout=0.3)  # many times the back-off
+        await pbx.got("applications.get", times=1 + 5)
+        assert pbx.websockets == 1
 
 
-async def test_after_the_rest_the_application_is_asked_for_again(pbx: FakeAri) -> None:
-    async with pbx.daemon(replaced_wait_s=0.01) as (ari, events):
+@pytest.mark.parametrize("trouble", [refusal(503, "not yet"), silence])
+async def test_an_asterisk_that_does_not_say_that_the_application_is_free_is_asked_again(
+    pbx: FakeAri, trouble: Callable[[Received], Awaitable[web.StreamResponse]]
+) -> None:
+    async with pbx.daemon(replaced_look_s=0.01, rest_timeout_s=0.02) as (ari, _):
+        pbx.answers["applications.get"] = trouble
+        await pbx.say("ApplicationReplaced")
+        await pbx.got("applications.get", times=1 + 3)
+        assert ari.replaced.is_set()
+        assert pbx.websockets == 1
+
+
+async def test_once_the_application_is_free_it_is_taken_again(pbx: FakeAri) -> None:
+    async with pbx.daemon(replaced_look_s=0.01) as (ari, events):
+        await pbx.say("ApplicationReplaced")
+        await pbx.got("applications.get", times=1 + 2)
+        pbx.answers["applications.get"] = refusal(404, "Application not found")
+        await _next(AriLinkUp, events)
+        assert not ari.replaced.is_set()
+
+
+async def test_after_a_long_rest_the_application_is_taken_again_though_asterisk_still_lists_it(pbx: FakeAri) -> None:
+    """F24: as it does where a channel was in it when the other program left"""
+    async with pbx.daemon(replaced_look_s=0.01, replaced_wait_s=0.05) as (ari, events):
         await pbx.say("ApplicationReplaced")
         await _next(AriLinkUp, events)
         assert not ari.replaced.is_set()
+
+
+async def test_a_daemon_that_gives_signs_keeps_the_application_and_one_that_has_fallen_silent_loses_it(
+    pbx: FakeAri,
+) -> None:
+    signs = count(1)
+    lives = True
+
+    async def sign(_: Received) -> web.StreamResponse:
+        return web.json_response({"value": f"other/{next(signs) if lives else 0}"})
+
+    pbx.answers["asterisk.getGlobalVar"] = sign
+    async with pbx.daemon(replaced_look_s=0.01, replaced_wait_s=0.05, replaced_silent_s=0.5) as (ari, events):
+        await pbx.say("ApplicationReplaced")
+        await pbx.got("asterisk.getGlobalVar", times=30)
+        assert ari.replaced.is_set()
+        lives = False
+        await _next(AriLinkUp, events)
+        assert pbx.websockets == 2
 
 
 async def test_an_application_that_asterisk_has_forgotten_is_registered_anew(pbx: FakeAri) -> None:

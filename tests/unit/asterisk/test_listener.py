@@ -1,6 +1,7 @@
 """Both lines, heard in their order, and the queues asked for whenever something may have been missed."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,6 +26,7 @@ class Ears:
         self.ami_news: asyncio.Queue[AmiNews] = asyncio.Queue()
         self.ari_news: asyncio.Queue[AriNews] = asyncio.Queue()
         self.heard: list[CallNews | bool] = []
+        self.lags: list[tuple[str, float]] = []
         self.reader.watch_lead(ATTEMPT)
         self.listener = Listener(
             ami=self.ami,
@@ -32,6 +34,7 @@ class Ears:
             queues=self.queues,
             on_call_news=self.heard.append,
             on_link=self.heard.append,
+            on_lag=lambda link, seconds: self.lags.append((link, seconds)),
         )
 
     async def comes(self, *news: AmiNews) -> None:
@@ -84,6 +87,17 @@ async def test_both_lines_are_heard() -> None:
             ears.ari_news.put_nowait(news)
         await quiet()
         assert ears.heard == [True, CallNews(ATTEMPT, LeadHeld()), False]
+
+
+async def test_how_late_each_event_was_is_told_by_line() -> None:
+    async with listening() as ears:
+        now = time.monotonic()
+        await ears.comes(UP, AmiEvent("Newstate", {}, received=now - 5))
+        ears.ari_news.put_nowait(AriEvent("PlaybackStarted", {}, received=now - 7))
+        await quiet()
+        (ami, ami_s), (ari, ari_s) = ears.lags
+        assert (ami, ari) == ("ami", "ari")
+        assert 5 <= ami_s < 7 <= ari_s
 
 
 async def test_the_queues_learn_of_a_change_before_the_calls_do() -> None:

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dialerd.asterisk.ami import AmiDown, AmiForbidden, AmiRefused, AmiTimeout, InvalidAmiValue
+from dialerd.asterisk.ami import AmiDown, AmiForbidden, AmiLeaving, AmiRefused, AmiTimeout, InvalidAmiValue
 from dialerd.asterisk.ari import AriDown, AriRefused, AriTimeout, InvalidAriValue
 from dialerd.asterisk.events import EventReader
 from dialerd.asterisk.telephony import Telephony, TrunkSettings, dial_string, presentable
+from dialerd.domain.attempts import LostAttempt
 from dialerd.domain.caller_id import CallerId
 from dialerd.domain.calls import (
     Call,
@@ -29,7 +30,7 @@ from dialerd.domain.calls import (
 )
 from dialerd.domain.recordings import RecordingFile
 from dialerd.errors import AsteriskUnavailable, CallNotPlaced, DialerdError, LegGone
-from tests.factories import ATTEMPT, a_call, a_caller_id, a_hunting_call, an_answered_call
+from tests.factories import ATTEMPT, NOON, TRUNK, a_call, a_caller_id, a_hunting_call, an_answered_call, later
 from tests.fakes.links import Action, CutAmi, CutAri, Operation
 
 NEAR, FAR, BRIDGE = hunt_channel_id(ATTEMPT, 1), hunt_queue_channel_id(ATTEMPT, 1), bridge_id(ATTEMPT)
@@ -40,7 +41,8 @@ ANN = "PJSIP/1001"
 class Pbx:
     def __init__(self, **trunk: Any) -> None:
         self.ami, self.ari, self.reader = CutAmi(), CutAri(), EventReader()
-        settings = TrunkSettings(**{"dial_template": "PJSIP/{digits}@carrier"} | trunk)
+        templates = {TRUNK: "PJSIP/{digits}@carrier", "reserve": "PJSIP/{digits}@other"}
+        settings = TrunkSettings(**{"dial_templates": templates} | trunk)
         self.telephony = Telephony(self.ami, self.ari, self.reader, app="dialerd", trunk=settings)
 
     @property
@@ -85,6 +87,7 @@ async def test_a_dial_as_the_dialplan_expects_it() -> None:
             "__DIALERD_ATTEMPT": str(ATTEMPT),
             "DIALERD_CAMPAIGN": "7",
             "DIALERD_QUEUE": "sales",
+            "DIALERD_RECORD": f"dialerd/7/1/progressive/{TRUNK}/{NOON.timestamp():.6f}/+442079460101",
             "DIALERD_MESSAGE": "custom/sorry",
             "DIALERD_HOLD_LIMIT": "25",
         },
@@ -97,6 +100,18 @@ async def test_the_events_of_a_call_are_followed_from_before_the_dial() -> None:
     with pytest.raises(AsteriskUnavailable):
         await pbx.telephony.dial(a_call())
     assert pbx.follows(ATTEMPT)
+
+
+async def test_a_call_goes_by_the_trunk_that_was_chosen_for_it() -> None:
+    pbx = Pbx()
+    await pbx.telephony.dial(a_call(trunk="reserve"))
+    assert pbx.sent.headers["Channel"] == "PJSIP/12025550101@other"
+
+
+async def test_a_call_of_a_trunk_that_the_settings_know_no_more_is_not_placed() -> None:
+    pbx = Pbx()
+    with pytest.raises(CallNotPlaced, match="no trunk 'former'"):
+        await pbx.telephony.dial(a_call(trunk="former"))
 
 
 @pytest.mark.parametrize("refusal", [AmiDown(), AmiRefused("no such context"), InvalidAmiValue()])
@@ -441,7 +456,7 @@ async def test_what_the_dialplan_does_besides_is_asked_for_by_name(
 ) -> None:
     pbx = Pbx()
     await pbx.telephony.dial(a_call(**changes))
-    usual = {"APP", "CAMPAIGN", "QUEUE", "MESSAGE", "HOLD_LIMIT"}
+    usual = {"APP", "CAMPAIGN", "QUEUE", "RECORD", "MESSAGE", "HOLD_LIMIT"}
     besides = {name: value for name, value in pbx.sent.variables.items() if name.removeprefix("DIALERD_") not in usual}
     assert besides == {"__DIALERD_ATTEMPT": str(ATTEMPT), **switches}
 
@@ -519,6 +534,28 @@ async def test_trouble_is_no_missing_sound() -> None:
     assert await pbx.telephony.has_sound("../../etc/passwd") is False
 
 
+# --- which Asterisk, and who else is there ----------------------------------------------------------------------------
+
+
+async def test_it_is_asked_which_asterisk_it_is() -> None:
+    pbx = Pbx()
+    pbx.ari.replies["asterisk.getInfo"] = [{"system": {"version": "22", "entity_id": "02:00:00:00:00:01"}}]
+    assert await pbx.telephony.entity_id() == "02:00:00:00:00:01"
+
+
+async def test_a_node_leaves_a_sign_that_others_find_whatever_its_name_is() -> None:
+    """In a name of a variable a hyphen may mean something."""
+    pbx = Pbx()
+    await pbx.telephony.leave_sign("o-1", "12.5")
+    pbx.ari.replies["asterisk.getGlobalVar"] = [{"value": "12.5"}]
+    assert await pbx.telephony.sign_of("o-1") == "12.5"
+    variable = "DIALERD_NODE_6f2d31"
+    assert pbx.ari.operations == [
+        Operation("asterisk.setGlobalVar", {"variable": variable, "value": "12.5"}),
+        Operation("asterisk.getGlobalVar", {"variable": variable}),
+    ]
+
+
 # --- recordings, and what the dialplan has written down ---------------------------------------------------------------
 
 
@@ -566,6 +603,38 @@ async def test_a_recording_is_deleted_once() -> None:
     pbx.ari.refusals["recordings.deleteStored"] = [AriRefused(404, "")]
     await pbx.telephony.delete_recording("dialerd/x")
     assert pbx.ari.operations == [Operation("recordings.deleteStored", {"recordingName": "dialerd/x"})]
+
+
+async def test_a_channel_says_of_its_attempt_what_it_was_told_when_it_was_dialed() -> None:
+    pbx, call = Pbx(), a_call(opened_at=later(0.123456), trunk="reserve")
+    await pbx.telephony.dial(call)
+    told = pbx.sent.variables
+    pbx.ami.replies["Getvar"] = [{"Value": told["DIALERD_RECORD"]}, {"Value": told["DIALERD_QUEUE"]}]
+    lost = await pbx.telephony.lost_attempt(ATTEMPT)
+    assert lost == replace(LostAttempt.of(call), caller_id=CallerId(number="", name=""))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        "other/7/1/progressive/main/1772452800.0/+12025550101",
+        "dialerd/7/x/progressive/main/1772452800.0/+12025550101",
+        "dialerd/7/1/sideways/main/1772452800.0/+12025550101",
+        "dialerd/7/1/progressive/main/1e99/+12025550101",
+        "dialerd/7/1",
+    ],
+)
+async def test_what_another_has_dialed_or_nobody_is_no_attempt_of_ours(record: str) -> None:
+    pbx = Pbx()
+    pbx.ami.replies["Getvar"] = [{"Value": record}, {"Value": "sales"}]
+    assert await pbx.telephony.lost_attempt(ATTEMPT) is None
+
+
+async def test_nor_is_a_channel_that_has_gone() -> None:
+    pbx = Pbx()
+    pbx.ami.refusals["Getvar"] = [AmiRefused("No such channel")]
+    assert await pbx.telephony.lost_attempt(ATTEMPT) is None
 
 
 async def test_opt_outs_that_no_daemon_heard_of_are_found() -> None:
@@ -656,6 +725,17 @@ async def test_to_hang_up_what_has_gone_is_no_error_and_not_to_know_is_one() -> 
     await pbx.telephony.hang_up_lead(a_call())
     with pytest.raises(AsteriskUnavailable):
         await pbx.telephony.hang_up_lead(a_call())
+
+
+async def test_while_asterisk_waits_for_its_end_its_rest_interface_does_what_its_manager_refuses() -> None:
+    pbx = Pbx()
+    pbx.ami.refusals["Hangup"] = [AmiLeaving()]
+    await pbx.telephony.hang_up_lead(a_call())
+    assert pbx.ari.operations == [Operation("channels.hangup", {"channelId": str(ATTEMPT)})]
+    pbx.ami.refusals["Setvar"] = [AmiLeaving()]
+    await pbx.telephony.extend_hold(a_call(), timedelta(seconds=9))
+    told = {"channelId": str(ATTEMPT), "variable": "TIMEOUT(absolute)", "value": "9"}
+    assert pbx.ari.operations[1:] == [Operation("channels.setChannelVar", told)]
 
 
 # --- the end of a call -----------------------------------------------------------------------------------------------

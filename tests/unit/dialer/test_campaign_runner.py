@@ -1,7 +1,8 @@
 """One campaign's dialing: when a call starts, and which rule holds it when none does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -28,8 +29,9 @@ from dialerd.domain.pacing import HOLD_SENTENCES, JITTER_S, HoldReason, verdicts
 from dialerd.domain.queues import DeviceState, QueueSnapshot, unknown_queue
 from dialerd.domain.schedule import parse_row
 from dialerd.domain.trunk_breaker import FIRST_PAUSE_S, LEAST_FAILURES
+from dialerd.domain.trunk_rate import LEAST_REFUSED
 from dialerd.errors import CallNotPlaced, StoreUnavailable
-from tests.factories import ANNA, BEN, NOON, a_campaign, a_queue, a_situation, an_agent, later, settings
+from tests.factories import ANNA, BEN, NOON, TRUNK, a_campaign, a_queue, a_situation, an_agent, later, settings
 from tests.fakes.clock import pass_time, settle, virtual_loop
 from tests.fakes.node import LEASE_S, NODE, FakeNode, a_node
 from tests.fakes.store import HoldNote, on_dnc_list, out_of_attempts
@@ -48,10 +50,14 @@ def campaign(id: int = 1, **changes: Any) -> Campaign:
 
 @asynccontextmanager
 async def dialing(
-    *campaigns: Campaign, leads: int = 100, queue: QueueSnapshot | None = None, node_pace: float = 100.0
+    *campaigns: Campaign,
+    leads: int = 100,
+    queue: QueueSnapshot | None = None,
+    node_pace: float = 100.0,
+    trunks: Sequence[str] = (TRUNK,),
 ) -> AsyncIterator[FakeNode]:
     """A node that begins to dial these campaigns, each with many leads; by default with many free agents."""
-    async with a_node(node_calls_per_second=node_pace) as node:
+    async with a_node(node_calls_per_second=node_pace, trunks=trunks) as node:
         node.queues.put(queue or staffed(100))
         for each in campaigns:
             node.attempts.add_leads(each.id, *range(leads))
@@ -177,6 +183,7 @@ async def test_calls_start_at_the_set_pace() -> None:
 
 async def test_calls_start_in_their_slot_though_the_store_takes_its_time() -> None:
     async with dialing(campaign(calls_per_second=10)) as node:
+        await pass_time(0.01)  # the lease is taken
         node.attempts.trouble.takes = 0.004
         await pass_time(5)
         assert gaps(node.telephony.dialed_at) == pytest.approx([0.1] * (len(node.telephony.dialed) - 1), abs=1e-6)
@@ -763,6 +770,33 @@ async def test_a_store_that_is_away_when_the_trunk_is_to_be_tried_costs_no_trial
         node.attempts.breaks_with = [StoreUnavailable()]
         await pass_time(FIRST_PAUSE_S + LOOK_AGAIN_S)
         assert len(node.telephony.dialed) == LEAST_FAILURES + 1
+
+
+async def test_while_the_trunk_pauses_calls_go_by_the_backup_and_the_campaign_is_not_held() -> None:
+    async with dialing(campaign(calls_per_second=5), trunks=("carrier", "reserve")) as node:
+        await fail_calls(node)
+        await pass_time(FIRST_PAUSE_S + 5)
+        by = Counter(call.trunk for call in node.attempts.opened)
+        assert by["carrier"] == LEAST_FAILURES + 1  # the last of them is the trial
+        assert by["reserve"] >= 5
+        assert HoldReason.TRUNK_FAILING not in held(node)
+
+
+async def test_a_trunk_that_is_slowed_down_is_what_holds_the_campaign_between_its_calls() -> None:
+    async with dialing(campaign(calls_per_second=20), node_pace=4.0) as node:
+        await fail_calls(node, LEAST_REFUSED)
+        before = len(node.telephony.dialed)
+        await pass_time(5)
+        assert len(node.telephony.dialed) - before == pytest.approx(10, abs=2)
+        assert held(node)[-1] is HoldReason.TRUNK_SLOWED
+        assert {note.reason for note in node.campaigns.notes[-1:]} == {HoldReason.TRUNK_SLOWED}
+
+
+async def test_a_lead_whom_a_failing_trunk_has_refused_is_not_to_blame_for_it() -> None:
+    async with dialing(campaign()) as node:
+        await fail_calls(node)
+        blamed = [call.trunk_to_blame for call in node.attempts.closed]
+        assert blamed == [*[False] * (LEAST_REFUSED - 1), *[True] * (LEAST_FAILURES - LEAST_REFUSED + 1)]
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from dialerd.domain.menus import START, Choice, MenuAction, MenuNode, VoiceMenu
 from dialerd.domain.offers import OfferEvent, OfferState
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.queues import DeviceState
+from dialerd.domain.trunk_breaker import LEAST_FAILURES
 from dialerd.errors import AsteriskUnavailable, CallNotPlaced, DialerdError, LegGone
 from tests.factories import ANNA, ATTEMPT, BEN, a_call, a_queue, an_agent
 from tests.fakes.clock import pass_time, settle
@@ -178,7 +179,20 @@ async def test_a_lead_who_is_not_to_be_dialed_any_more_when_the_slot_comes_is_no
         assert outcomes(node) == [Outcome.NOT_PLACED]  # at once, and not when the slot comes
         await pass_time(20)
         assert node.telephony.dialed == []
-        assert node.trunk.wait(30.0) == 0
+        assert node.trunks.wait(30.0) == 0
+
+
+async def test_a_lead_whose_trunk_has_begun_to_fail_while_the_agent_was_rung_is_dialed_by_the_next() -> None:
+    async with a_node(trunks=("carrier", "reserve")) as node:
+        node.queues.put(AGENTS)
+        begin(node, CallFlow.AGENT_FIRST, trunk="carrier")
+        for _ in range(LEAST_FAILURES):
+            end = a_call(state=AttemptState.ENDED, outcome=Outcome.CONGESTION)
+            node.trunks.observe(a_call(), end, dialed_at=0.0, now=node.clock.monotonic())
+        await node.tell(*AGENT_ON_LINE)
+        await pass_time(1)
+        assert node.call().trunk == "reserve"
+        assert node.telephony.dialed == [ATTEMPT]
 
 
 async def test_refusals_of_our_own_are_not_the_trunks_failure() -> None:
@@ -190,7 +204,7 @@ async def test_refusals_of_our_own_are_not_the_trunks_failure() -> None:
             await node.tell(*AGENT_ON_LINE, of=attempt)
         await pass_time(1)
         assert outcomes(node) == [Outcome.NOT_PLACED] * 10
-        assert node.trunk.wait(1.0) == 0
+        assert node.trunks.wait(1.0) == 0
 
 
 @pytest.mark.parametrize("when", ["before the agent answers", "while the slot is awaited"])

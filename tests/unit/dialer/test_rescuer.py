@@ -91,7 +91,7 @@ async def lose_the_link_and_find(node: FakeNode, *channels: LiveChannel) -> None
 
 def done(node: FakeNode) -> list[str]:
     """What was asked of the PBX, without the questions."""
-    questions = ("live channels", "opt-outs")
+    questions = ("entity id", "live channels", "opt-outs")
     return [entry for entry in node.journal if entry not in questions and not entry.startswith("write")]
 
 
@@ -649,6 +649,20 @@ async def test_nothing_is_known_before_the_first_comparison() -> None:
         node.rescuer.link_restored()
         await settle()
         assert node.rescuer.ready.is_set()
+        rescue.cancel()
+
+
+async def test_whoever_waits_to_dial_is_told_when_all_is_compared_and_only_then() -> None:
+    async with a_node() as node:
+        rescue = node.tasks.create_task(node.rescuer.run())
+        await settle()
+        assert node.changes == 1
+        await pass_time(2 * EVERY_S + 1)
+        assert node.changes == 1
+        node.rescuer.link_lost()
+        node.rescuer.link_restored()
+        await settle()
+        assert node.changes == 2
         rescue.cancel()
 
 

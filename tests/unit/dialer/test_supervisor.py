@@ -159,7 +159,7 @@ async def test_a_call_that_was_just_being_opened_when_its_campaign_ceased_to_run
 ) -> None:
     async with supervised(campaign(concurrency=1)) as node:
         node.attempts.trouble.takes = 0.5
-        await pass_time(1.7)
+        await pass_time(2.2)
         assert (len(node.attempts.looks), node.attempts.opened, node.telephony.dialed) == (0, [], [])
         await set_status(node, status)
         await pass_time(2 * LOOK_S)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialerd.domain.pacing import HOLD_SENTENCES, JITTER_S, Gcra, HoldReason, decide, starting, verdicts
+from dialerd.domain.pacing import HOLD_SENTENCES, JITTER_S, OF_THE_NODE, Gcra, HoldReason, decide, starting, verdicts
 from tests.factories import a_situation
 
 ROUNDING = 1e-6
@@ -136,7 +136,13 @@ def test_a_call_starts_when_every_rule_admits_it() -> None:
         ({"opens_in": None}, HoldReason.OUTSIDE_SCHEDULE),
         ({"owns_lease": False}, HoldReason.NO_LEASE),
         ({"asterisk_up": False}, HoldReason.ASTERISK_DOWN),
+        ({"node_holds": {HoldReason.FILES_SHORT}}, HoldReason.FILES_SHORT),
+        ({"node_holds": {HoldReason.CLOCKS_DIFFER}}, HoldReason.CLOCKS_DIFFER),
+        ({"node_holds": {HoldReason.SPOOL_BROKEN}}, HoldReason.SPOOL_BROKEN),
+        ({"node_holds": {HoldReason.CALLS_LOST}}, HoldReason.CALLS_LOST),
+        ({"node_holds": {HoldReason.NAME_LOST}}, HoldReason.NAME_LOST),
         ({"trunk_wait": 5.0}, HoldReason.TRUNK_FAILING),
+        ({"pace_wait": 0.1, "trunk_slowed": True}, HoldReason.TRUNK_SLOWED),
         ({"queue_known": False}, HoldReason.QUEUE_UNKNOWN),
         ({"callers_waiting": 1}, HoldReason.CALLER_WAITING),
         ({"agent_there": False}, HoldReason.NO_FREE_AGENT),
@@ -254,7 +260,7 @@ def test_in_no_situation_does_a_call_start_that_a_rule_forbids() -> None:
 def test_the_explanation_of_a_situation_says_every_rule_and_the_first_that_refuses_is_the_decision() -> None:
     for situation in SITUATIONS:
         said = list(verdicts(situation))
-        assert len({verdict.reason for verdict in said}) == len(said) == 11
+        assert len({verdict.reason for verdict in said}) == len(said) == 17
         refusals = [verdict.reason for verdict in said if not verdict.allows]
         hold = decide(situation)
         assert refusals[:1] == ([hold.reason] if hold else [])
@@ -268,12 +274,14 @@ def test_inbound_and_agents_come_before_our_own_limits_and_outer_causes_before_t
         HoldReason.OUTSIDE_SCHEDULE,
         HoldReason.NO_LEASE,
         HoldReason.ASTERISK_DOWN,
+        *OF_THE_NODE,
         HoldReason.TRUNK_FAILING,
         HoldReason.QUEUE_UNKNOWN,
         HoldReason.CALLER_WAITING,
         HoldReason.NO_FREE_AGENT,
         HoldReason.ABANDONMENT,
         HoldReason.CONCURRENCY,
+        HoldReason.TRUNK_SLOWED,
         HoldReason.PACE,
     ]
 

@@ -13,6 +13,7 @@ from dialerd.domain.leads import LeadEvent
 from dialerd.domain.outcomes import SETTLED, Outcome, OutcomeRule
 from dialerd.domain.retry import (
     DEAD,
+    MOST_FORGIVEN,
     VERDICTS,
     EndedAttempt,
     NextStep,
@@ -115,6 +116,31 @@ def test_a_call_that_never_left_is_no_attempt_and_is_not_tried_again_at_once(use
 @pytest.mark.parametrize("outcome", sorted(set(Outcome) - {Outcome.NOT_PLACED}))
 def test_every_call_that_may_have_left_is_an_attempt(outcome: Outcome) -> None:
     assert after(outcome, used=1).counts
+
+
+def refused(*, used: int, alike: int = 1, **settings_: object) -> NextStep:
+    """The lead's next step when a trunk that refuses too many has refused its attempt number `used`."""
+    ended = EndedAttempt(number=FIRST, outcome=Outcome.CONGESTION, ended_at=NOON, alike=alike, trunk_to_blame=True)
+    return next_step(a_lead(attempts_used=used), settings(**settings_), ended)
+
+
+@pytest.mark.parametrize("used", [1, 3])
+def test_what_a_failing_trunk_has_refused_costs_no_attempt_and_cools_off_all_the_same(used: int) -> None:
+    step = refused(used=used, cooloff_s=600, max_attempts=3)
+    assert step == NextStep(event=LeadEvent.MISSED, not_before=NOON + timedelta(seconds=600), counts=False)
+
+
+def test_it_is_not_forgiven_without_end() -> None:
+    assert not refused(used=1, alike=MOST_FORGIVEN).counts
+    assert refused(used=1, alike=MOST_FORGIVEN + 1).counts
+    assert refused(used=3, alike=MOST_FORGIVEN + 1, max_attempts=3) == NextStep(event=LeadEvent.EXHAUSTED)
+
+
+def test_what_the_campaign_says_of_congestion_comes_first() -> None:
+    final = {Outcome.CONGESTION: OutcomeRule(retry=False)}
+    assert refused(used=1, outcome_rules=final) == NextStep(event=LeadEvent.EXHAUSTED)
+    soon = {Outcome.CONGESTION: OutcomeRule(delay_s=7)}
+    assert refused(used=1, outcome_rules=soon).not_before == NOON + timedelta(seconds=7)
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------

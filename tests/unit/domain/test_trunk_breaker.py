@@ -1,5 +1,7 @@
 """A trunk that refuses most of what it is given is given time, and then tried with one call."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -170,8 +172,16 @@ def test_a_call_that_we_stopped_or_lost_sight_of_says_nothing(outcome: Outcome) 
     assert told_by(a_call(), ended(outcome)) is None
 
 
-def test_silence_until_the_ring_timeout_may_be_the_phones_or_the_trunks() -> None:
-    assert told_by(a_call(), ended(Outcome.NO_ANSWER)) is None
+@pytest.mark.parametrize("cause", [18, 19, 20])
+def test_a_call_that_nobody_answers_and_no_phone_rang_for_is_the_trunks_failure_until_others_show_that_it_works(
+    cause: int,
+) -> None:
+    """408, 480, or no sign of life until the ring timeout: one switched-off phone is no more than one call of many."""
+    assert told_by(a_call(), replace(ended(Outcome.NO_ANSWER), cause=cause)) is True
+
+
+def test_a_call_that_we_have_hung_up_ourselves_says_nothing() -> None:
+    assert told_by(a_call(), replace(ended(Outcome.NO_ANSWER), cause=16)) is None
 
 
 def test_only_the_step_away_from_dialing_says_anything() -> None:
