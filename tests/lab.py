@@ -534,6 +534,13 @@ class Lab:
         except ValueError as unheard:
             raise LabError(f"the call to {call.dialed}: {unheard}") from unheard
 
+    async def is_whole(self, talk: FarEndCall, recorded_s: float) -> bool:
+        """Whether so long a recording has the talk from its beginning to its end. Asterisk writes down what arrives, and phones on a
+        machine that has too much to do send less than a second of sound in a second: what came of the talk to the lead must be there.
+        Only after `listen`."""
+        arrived_s = (await self.heard(talk)).arrived_s
+        return arrived_s > 1 and arrived_s - 1 < recorded_s < talk.talk_s + 1
+
     # the world's behaviour
 
     async def set_fates(

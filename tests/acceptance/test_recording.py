@@ -15,14 +15,6 @@ from tests.lab import Lab
 pytestmark = pytest.mark.acceptance
 
 
-async def is_whole(desk: Desk, number: str, recorded_s: float) -> bool:
-    """Whether the talk is recorded from its beginning to its end. Asterisk writes down what arrives, and phones on a machine that has
-    too much to do send less than a second of sound in a second: what of the talk came to the lead must be there."""
-    [call] = desk.calls_to(number)
-    arrived_s = (await desk.lab.heard(call)).arrived_s
-    return arrived_s > 1 and arrived_s - 1 < recorded_s < desk.talk_of(number) + 1
-
-
 async def test_a_talk_is_recorded_with_both_voices_and_its_length_and_checksum_are_kept(desk: Desk, lab: Lab) -> None:
     agents = await desk.staff("1010")
     await lab.listen()
@@ -35,7 +27,8 @@ async def test_a_talk_is_recorded_with_both_voices_and_its_length_and_checksum_a
     sound = await desk.recorded(row["name"])
     assert (len(sound), hashlib.sha256(sound).hexdigest()) == (row["bytes"], row["sha256"])
     assert row["duration_s"] == pytest.approx((len(sound) - 44) / 16000)
-    assert await is_whole(desk, number, row["duration_s"])
+    [call] = desk.calls_to(number)
+    assert await lab.is_whole(call, row["duration_s"])
     assert set(desk.voices_in(sound)) == {voice_of_lead(number), voice_of_agent("1010")}
     [shown] = json.loads(await desk.cli("recordings", "list", "list", "--json"))
     assert shown["sha256"] == row["sha256"]
@@ -65,7 +58,8 @@ async def test_a_talk_that_goes_on_without_the_daemon_is_recorded_to_its_end(des
     await desk.until_seen(1)
     await desk.daemon.start()
     row = await desk.until_recording_is(number, "stored")
-    assert await is_whole(desk, number, row["duration_s"])
+    [call] = desk.calls_to(number)
+    assert await lab.is_whole(call, row["duration_s"])
 
 
 async def test_a_recording_whose_time_is_over_is_deleted(desk: Desk, lab: Lab) -> None:
