@@ -43,7 +43,7 @@ test-tools:
 	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; }
 
 .PHONY: test
-test: test-tools lint ## Everything: set-up, style, types, import contracts, then all tests (starts the laboratory itself)
+test: test-tools lint ## Set-up, style, types, import contracts, then all tests but the longest drills (starts the laboratory itself)
 	$(BIN)/python -m pytest tests/unit tests/integration -n auto
 	$(BIN)/python -m pytest tests/acceptance tests/faults -m 'not long' -n $(LABS)
 

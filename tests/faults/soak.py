@@ -10,6 +10,7 @@ is 0 only if nothing was dialed twice, no lead was lost, no other law was broken
 
 import argparse
 import asyncio
+import logging
 import math
 import shutil
 import sys
@@ -547,6 +548,9 @@ def main() -> int:
     options = asked.parse_args()
     seed = SystemRandom().randrange(10**6) if options.seed is None else options.seed
     say(f"{options.kills} kills, {options.labs} laboratories, --seed {seed}")
+    logging.getLogger("asyncio").setLevel(
+        logging.ERROR
+    )  # it tells of each write to an Asterisk that has just been killed
     tally = Tally()
     try:
         asyncio.run(soak(kills=options.kills, first_lab=options.lab, labs=options.labs, seed=seed, tally=tally))
