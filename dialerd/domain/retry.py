@@ -60,9 +60,10 @@ _AS_USUAL = OutcomeRule()
 NOT_PLACED_PAUSE = timedelta(seconds=5)
 """A call that could not be placed is not tried again at once: what refused it will most likely refuse again."""
 
-MOST_FORGIVEN = 5
+MOST_FORGIVEN = 2
 """Refusals of a trunk that cost a lead no attempt, though they are dials to its number: it cools off after each, and every cap counts
-them. More of them are the number's own."""
+them. More of them are the number's own. So few that with the usual attempts a number stays below the usual cap of a day: else a number that
+networks refuse for reasons of its own would wait for the next day, and its campaign with it."""
 
 
 def attempts_allowed(lead: Lead, settings: CampaignSettings) -> int:
