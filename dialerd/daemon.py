@@ -181,6 +181,8 @@ class _Daemon:
             leases=leases,
             on_change=self._calls_changed,
             on_kept=self._agent_kept,
+            asterisk_ready=self._asterisk_ready,
+            node_holds=self._node_holds,
             tasks=tasks,
         )
         lost_rows = LostRows(

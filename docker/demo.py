@@ -41,6 +41,7 @@ from dialerd.audit import Evidence, FarEndCall, Span
 from dialerd.log import configure
 from dialerd.settings import LogSettings
 from dialerd.store.embedded import embedded_postgres
+from dialerd.store.evidence import with_record
 from dialerd.store.pool import connect
 from docker.demo_modes import MODES, DemoMode
 from tests.faults.referee import books_of
@@ -524,10 +525,10 @@ async def collect(lab: Lab, dialerd: Dialerd, allowed: Sequence[Span], mode: Dem
     async with embedded_postgres(dialerd.state_dir) as dsn:
         pool = await connect(dsn, max_connections=1)
         try:
-            [book] = await books_of(pool, {QUEUE: AGENTS})
+            books = await books_of(pool, {QUEUE: AGENTS})
         finally:
             pool.terminate()
-    evidence = book.with_record(record)
+    [evidence] = with_record(books, record)
     rules = replace(
         evidence.rules,
         calls_per_second=CALLS_PER_SECOND,

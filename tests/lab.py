@@ -56,6 +56,10 @@ class LabError(AssertionError):
     """The laboratory did not do what a test leans on."""
 
 
+class SpoiledEvidence(LabError):
+    """The machine had no time for the laboratory: what was seen proves nothing, and the test is repeated."""
+
+
 # --- AMI -------------------------------------------------------------------------------------------------------------
 
 
@@ -523,7 +527,7 @@ class Lab:
             await ear.stop()
 
     async def heard(self, call: FarEndCall) -> Heard:
-        """What this phone heard from its answer to its end; LabError if nobody listened, or not well enough."""
+        """What this phone heard from its answer to its end; LabError if nobody listened, SpoiledEvidence if packets were lost."""
         packets = self.heard_folder / f"{call.call_id}.rtp"
         if self._ear is None or call.answer is None or not packets.exists():
             raise LabError(f"nobody heard the call to {call.dialed}: not answered, or not after `listen`")
@@ -532,7 +536,7 @@ class Lab:
         try:
             return await asyncio.to_thread(Heard.on_wire, packets, answered_s=answered_s, ended_s=ended_s)
         except ValueError as unheard:
-            raise LabError(f"the call to {call.dialed}: {unheard}") from unheard
+            raise SpoiledEvidence(f"the call to {call.dialed}: {unheard}") from unheard
 
     async def is_whole(self, talk: FarEndCall, recorded_s: float) -> bool:
         """Whether so long a recording has the talk from its beginning to its end. Asterisk writes down what arrives, and phones on a
@@ -602,9 +606,16 @@ class Lab:
     async def _set_behaviour(self, family: str, phone: str, value: str) -> None:
         await self.far_end.act("DBPut", Family=family, Key=phone, Val=value)
 
+    async def is_in_call(self, dialed: str) -> bool:
+        """Whether the phone with this number or extension rings, or talks."""
+        return bool(await self._calls_of(dialed))
+
+    async def _calls_of(self, dialed: str) -> list[Message]:
+        return [call for call in await self.far_end.list("CoreShowChannels") if call["AccountCode"] == dialed]
+
     async def hang_up(self, dialed: str) -> None:
         """The phone with this number or extension hangs up now; LabError if it is in no call."""
-        calls = [call for call in await self.far_end.list("CoreShowChannels") if call["AccountCode"] == dialed]
+        calls = await self._calls_of(dialed)
         if not calls:
             raise LabError(f"the phone {dialed} is in no call")
         for call in calls:

@@ -23,6 +23,7 @@ from dialerd.audit import (
 from dialerd.cli.console import AsJson, out, plain, print_json, table
 from dialerd.cli.session import Stores, in_store
 from dialerd.errors import DialerdError
+from dialerd.store.evidence import with_record
 
 LONGEST_CAP = timedelta(days=7)
 """Calls of other campaigns count for as long as a cap for a number does."""
@@ -70,7 +71,8 @@ def audit(
             since=min(call.invite for call in seen.calls) - LONGEST_CAP,
         )
         recorded, blur = _span_of(seen), timedelta(seconds=precision)
-        return {book.name: violations_of(book.with_record(seen, recorded=recorded, blur=blur)) for book in books}
+        evidence = with_record(books, seen, recorded=recorded, blur=blur)
+        return {book.name: violations_of(each) for book, each in zip(books, evidence, strict=True)}
 
     found = in_store(context, work)
     _print(found, as_json=as_json)

@@ -39,6 +39,7 @@ from dialerd.domain.calls import (
     PlayInMenu,
     Remind,
 )
+from dialerd.domain.pacing import HoldReason
 from dialerd.errors import AsteriskUnavailable, CallNotPlaced, DialerdError, LegGone
 
 log = structlog.get_logger(__name__)
@@ -47,7 +48,7 @@ HOLD_LIMIT_RETRY_S = 0.5
 HANG_UP_AGAIN_S = 0.5
 HANG_UP_TRIES = 5
 LOOK_S = 0.2
-"""How often an agent's lead who is to be dialed is looked after: whether the queue is known again, and nobody waits in it."""
+"""How often it is looked whether the lead of an agent who waits may be dialed by now, or may not be any more."""
 
 
 class CallService:
@@ -65,6 +66,8 @@ class CallService:
         leases: Leases,
         feed: Callable[[UUID, CallEvent], None],
         on_kept: Callable[[KeptAgent], None],
+        asterisk_ready: Callable[[], bool],
+        node_holds: Callable[[], frozenset[HoldReason]],
     ) -> None:
         self._leases = leases
         self._telephony = telephony
@@ -75,6 +78,8 @@ class CallService:
         self._publish = publish
         self._feed = feed
         self._on_kept = on_kept
+        self._asterisk_ready = asterisk_ready
+        self._node_holds = node_holds
         self._dialing = True
 
     def stop_dialing(self) -> None:
@@ -162,22 +167,25 @@ class CallService:
 
     def _may_be_dialed(self, call: Call) -> bool:
         """Once (law L2), not after it was stopped, and not when another node may have the campaign by now. Where an agent was rung
-        first, time has passed since the decision: he has to be there still, and nobody may wait in the queue (law L4)."""
+        first, time has passed since the decision: he has to be there still, nobody may wait in the queue (law L4), and nothing may hold
+        the node."""
         if call.state is AttemptState.ENDED or call.stop_requested or call.placed:
             return False
         if not self._leases.holds(call.campaign_id):
             return False
         if call.flow is not CallFlow.AGENT_FIRST:
             return True
-        return self._dialing and call.agent_up and not self._queues.snapshot(call.queue).callers_waiting
+        if not self._dialing or self._node_holds():
+            return False
+        return call.agent_up and not self._queues.snapshot(call.queue).callers_waiting
 
     def _wait(self, tracked: TrackedCall) -> float:
         """Seconds until its slot of the pace; for most flows that was waited for when the call was opened. The trunk that was chosen
-        then may have begun to fail since."""
+        then may have begun to fail since. After a cut only a look at Asterisk tells whether the agent is on the line still."""
         call = tracked.call
         if call.flow is not CallFlow.AGENT_FIRST:
             return 0.0
-        if not self._queues.snapshot(call.queue).known:
+        if not self._asterisk_ready() or not self._queues.snapshot(call.queue).known:
             return LOOK_S
         now = self._clock.monotonic()
         if (trunk := self._trunks.working(call.trunk, now)) != call.trunk:

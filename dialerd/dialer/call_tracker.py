@@ -38,6 +38,7 @@ from dialerd.domain.calls import (
     Wanted,
 )
 from dialerd.domain.dial_modes import step
+from dialerd.domain.pacing import HoldReason
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +70,8 @@ class CallTracker:
         leases: Leases,
         on_change: Callable[[], None],
         on_kept: Callable[[KeptAgent], None],
+        asterisk_ready: Callable[[], bool],
+        node_holds: Callable[[], frozenset[HoldReason]],
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._trunks = trunks
@@ -89,6 +92,8 @@ class CallTracker:
             publish=publish,
             feed=self.feed,
             on_kept=on_kept,
+            asterisk_ready=asterisk_ready,
+            node_holds=node_holds,
         )
         self._record = CallRecord(
             attempts=attempts,

@@ -44,17 +44,19 @@ class CampaignBook:
     name: str
     evidence: Evidence
 
-    def with_record(self, record: Record, *, recorded: Span | None = None, blur: timedelta = timedelta()) -> Evidence:
-        """The whole evidence, with the tolerance that the machine's slowness asks for."""
-        whole = replace(
-            self.evidence,
-            calls=record.calls,
-            tells=record.tells,
-            recorded=recorded,
-            tolerances=Tolerances(blur=blur),
-        )
-        journey = max(longest_journey(whole), Tolerances().journey) + blur
-        return replace(whole, tolerances=Tolerances(journey=journey, blur=blur))
+
+def with_record(
+    books: Sequence[CampaignBook], record: Record, *, recorded: Span | None = None, blur: timedelta = timedelta()
+) -> Sequence[Evidence]:
+    """The whole evidence of each campaign, with the tolerance that the machine's slowness asks for: they share one wire, so what one
+    shows of it holds for all."""
+    tolerances = Tolerances(blur=blur)
+    seen = [
+        replace(book.evidence, calls=record.calls, tells=record.tells, recorded=recorded, tolerances=tolerances)
+        for book in books
+    ]
+    journey = max([Tolerances().journey, *map(longest_journey, seen)]) + blur
+    return [replace(evidence, tolerances=Tolerances(journey=journey, blur=blur)) for evidence in seen]
 
 
 class EvidenceStore:

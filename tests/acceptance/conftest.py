@@ -7,10 +7,11 @@ import pytest
 import pytest_asyncio
 
 from dialerd.store.pool import Pool
-from tests.acceptance.desk import Desk
+from tests.acceptance.desk import Desk, LawBroken
 from tests.daemon import Daemon, running_daemon
 from tests.first_sounds import hear
-from tests.lab import Lab
+from tests.lab import Lab, SpoiledEvidence
+from tests.starvation import Starvation
 
 LOG_TAIL = 12_000
 HAS_PASSED = pytest.StashKey[bool]()
@@ -24,6 +25,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.when == "call":
         item.stash[HAS_PASSED] = report.passed
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """What failed while the machine stood still is no evidence; a broken law is one all the same."""
+    with Starvation() as starvation:
+        try:
+            return (yield)
+        except LawBroken:
+            raise
+        except (Exception, pytest.fail.Exception) as failure:
+            if said := starvation.said():
+                raise SpoiledEvidence(said) from failure
+            raise
 
 
 @pytest_asyncio.fixture

@@ -55,6 +55,7 @@ async def test_a_callback_takes_place_at_its_time_and_with_the_agent_whom_it_was
     await desk.until_outcome(number, ordinal=2)
     [call] = desk.calls_to(number)
     assert 0 <= (call.invite - at).total_seconds() < 5
+    await desk.until_silent()
     assert [leg.dialed for leg in lab.calls("agent") if leg.answer] == [agent], f"none of {others} was rung"
 
 

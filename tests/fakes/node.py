@@ -86,6 +86,8 @@ class FakeNode:
             leases=self.leases,
             on_change=self._changed,
             on_kept=self._keep,
+            asterisk_ready=lambda: self.asterisk_ready,
+            node_holds=lambda: self.holds,
             tasks=tasks,
         )
         self.parts = RunnerParts(

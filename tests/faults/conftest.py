@@ -3,4 +3,5 @@
 from tests.acceptance.conftest import daemon as daemon
 from tests.acceptance.conftest import desk as desk
 from tests.acceptance.conftest import lab as lab
+from tests.acceptance.conftest import pytest_pyfunc_call as pytest_pyfunc_call
 from tests.acceptance.conftest import pytest_runtest_makereport as pytest_runtest_makereport

@@ -23,7 +23,7 @@ from dialerd.audit import (
     violations_of,
 )
 from dialerd.compliance import profiles
-from dialerd.store.evidence import CampaignBook, EvidenceStore
+from dialerd.store.evidence import CampaignBook, EvidenceStore, with_record
 from dialerd.store.pool import Pool, connect
 from tests.first_sounds import with_first_sounds
 from tests.lab import LAB_NUMBER, Lab
@@ -47,13 +47,11 @@ def recorded_by(lab: Lab) -> Span | None:
 async def findings(lab: Lab, pool: Pool, *, daemons_have_gone: bool = False) -> Mapping[str, Findings]:
     """By the campaign's name. To be asked when everything is silent. `daemons_have_gone`: what is open waits to be taken up."""
     record = with_first_sounds(lab, read_record(lab.calls_csv))
-    found = {}
-    for book in await books_of(pool, lab.members_ever):
-        evidence = book.with_record(record, recorded=recorded_by(lab))
-        if daemons_have_gone:
-            evidence = replace(evidence, at_work=frozenset())
-        found[book.name] = violations_of(evidence)
-    return found
+    books = await books_of(pool, lab.members_ever)
+    evidence = with_record(books, record, recorded=recorded_by(lab))
+    if daemons_have_gone:
+        evidence = [replace(each, at_work=frozenset()) for each in evidence]
+    return {book.name: violations_of(each) for book, each in zip(books, evidence, strict=True)}
 
 
 async def referee(lab: Lab, pool: Pool, *, but: Collection[str] = (), daemons_have_gone: bool = False) -> list[str]:

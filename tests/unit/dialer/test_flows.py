@@ -35,6 +35,7 @@ from dialerd.domain.calls import (
 from dialerd.domain.menus import START, Choice, MenuAction, MenuNode, VoiceMenu
 from dialerd.domain.offers import OfferEvent, OfferState
 from dialerd.domain.outcomes import Outcome
+from dialerd.domain.pacing import HoldReason
 from dialerd.domain.queues import DeviceState
 from dialerd.domain.trunk_breaker import LEAST_FAILURES
 from dialerd.errors import AsteriskUnavailable, CallNotPlaced, DialerdError, LegGone
@@ -231,6 +232,27 @@ async def test_while_the_queue_is_not_known_the_lead_is_not_dialed_yet() -> None
         node.queues.put(AGENTS)
         await pass_time(1)
         assert node.telephony.dialed == [ATTEMPT]
+
+
+async def test_while_nobody_knows_what_asterisk_has_left_of_the_agent_the_lead_is_not_dialed() -> None:
+    """An Asterisk that was killed has no agent on the line; that is known once it was looked at after its return."""
+    async with agent_first() as node:
+        node.asterisk_ready = False
+        await node.tell(*AGENT_ON_LINE)
+        await pass_time(1)
+        assert node.telephony.dialed == []
+        await node.tell(HuntEnded(1))
+        node.asterisk_ready = True
+        await pass_time(1)
+        assert (node.telephony.dialed, outcomes(node)) == ([], [Outcome.NOT_PLACED])
+
+
+async def test_what_holds_the_node_holds_the_lead_of_an_agent_who_waits_and_the_agent_stays() -> None:
+    async with agent_first() as node:
+        node.holds = frozenset({HoldReason.CLOCKS_DIFFER})
+        await node.tell(*AGENT_ON_LINE)
+        await pass_time(1)
+        assert (node.telephony.dialed, outcomes(node), len(node.kept)) == ([], [Outcome.NOT_PLACED], 1)
 
 
 @pytest.mark.parametrize("answers", [False, True])
