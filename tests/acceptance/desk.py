@@ -255,6 +255,11 @@ class Desk:
     async def held_by(self, campaign: int) -> str | None:
         return (await self.overview(campaign)).held_by
 
+    async def owner_of(self, campaign: int) -> str | None:
+        """The node that dials it."""
+        owner: str | None = await self._pool.fetchval("SELECT owner FROM campaigns WHERE id = $1", campaign)
+        return owner
+
     async def explained(self, name: str = NAME) -> str:
         """What the user is told about why nothing is dialed."""
         return str(json.loads(await self.cli("explain", "campaign", name, "--json"))["why"])

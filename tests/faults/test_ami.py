@@ -186,6 +186,7 @@ async def test_a_line_that_is_far_too_slow_is_given_up_and_taken_up_again(
     await desk.judge(campaign, agents=agents)
 
 
+@pytest.mark.long
 async def test_a_flood_of_other_programs_events_delays_no_call(desk: Desk, lab: Lab, line: FaultProxy) -> None:
     """F20: thousands of events a second that are none of ours, while a campaign dials."""
     agents = await desk.staff(*AGENTS)

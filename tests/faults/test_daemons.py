@@ -100,12 +100,13 @@ async def test_the_campaigns_of_a_daemon_that_ends_are_another_ones_soon(
     """F7: killed, its lease runs out; stopped, it hands the lease back and rings. The pace of both together stays the campaign's."""
     agents = await desk.staff(*AGENTS)
     leads = some(40, BUSY)
-    campaign = await desk.dial(leads, calls_per_second=RATE)
-    await desk.until_seen(3)
-    async with node("two", lab, database):
+    async with node("two", lab, database) as two:
+        campaign = await desk.dial(leads, calls_per_second=RATE)
+        await desk.until_seen(3)
+        owner, other = ("one", "two") if await desk.owner_of(campaign) == "one" else ("two", "one")
         at = now()
-        await desk.daemon.stop(signum)
-        after_s = await first_invite(desk, pool, "two", after=at)
+        await {"one": desk.daemon, "two": two}[owner].stop(signum)
+        after_s = await first_invite(desk, pool, other, after=at)
         tell("first call of the other", after_s)
         assert after_s < LEAST_S
         await desk.until_completed(campaign)

@@ -67,6 +67,7 @@ async def test_whatever_isolation_the_database_prefers_ours_is_read_committed(da
     fresh.terminate()
 
 
+@pytest.mark.long
 async def test_a_session_that_looks_on_for_ever_does_not_slow_dialing_down_much_and_is_named(
     pool: Pool, database: str
 ) -> None:
