@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from dialerd import __version__, systemd
+from dialerd import __version__, systemd, web
 from dialerd.api.app import create_app, serve
 from dialerd.asterisk.ami import Ami, AmiSettings
 from dialerd.asterisk.ari import Ari, AriSettings
@@ -68,10 +68,10 @@ LIVE_SETTINGS = frozenset({"log.format", "log.level", "trunk.max_calls_per_secon
 """What a running daemon takes over when it is told to read its settings again. All others wait for the next start."""
 
 
-async def run(settings: Settings, *, read_again: Callable[[], Settings]) -> None:
+async def run(settings: Settings, *, read_again: Callable[[], Settings], with_web: bool = False) -> None:
     """Dial until SIGTERM or SIGINT. Raises SettingsError, before anything is started, if the settings cannot work.
 
-    `read_again` is what SIGHUP asks for; it raises SettingsError.
+    `read_again` is what SIGHUP asks for; it raises SettingsError. `with_web`: the API is served by this process, too.
     """
     settings.require_asterisk()
     async with database(settings.database) as dsn:
@@ -81,7 +81,10 @@ async def run(settings: Settings, *, read_again: Callable[[], Settings]) -> None
             NodeStore(pools.vital).name_reserved(settings.dialer.node_id) as name,
             asyncio.TaskGroup() as tasks,
         ):
+            serving = [tasks.create_task(web.run(settings, dsn), name="web")] if with_web else []
             await _Daemon(settings, pools, name, tasks, read_again).live()
+            for server in serving:
+                server.cancel()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,10 @@ class MigrationChanged(DialerdError):
         self.name = name
 
 
+class NotMigrated(DialerdError):
+    """The database does not have the tables that this version needs: run `dialerd migrate`."""
+
+
 class NotFound(DialerdError):
     """There is no such thing."""
 
@@ -137,6 +141,39 @@ class LeadsClosed(DialerdError):
 
 class LeadInFlight(DialerdError):
     """The lead is being called. Try again when the call has ended."""
+
+
+class AlreadyThere(DialerdError):
+    """There is one already."""
+
+    def __init__(self, what: str, which: object) -> None:
+        super().__init__(f"there is a {what} {which} already")
+        self.what = what
+        self.which = which
+
+
+class ChangedMeanwhile(DialerdError):
+    """Somebody else has changed it since you read it. Read it again, and change that."""
+
+
+class SignInRefused(DialerdError):
+    """Login and password do not belong together."""
+
+
+class NotPermitted(DialerdError):
+    """Your role, or your token, does not permit this."""
+
+
+class KeyReused(DialerdError):
+    """This Idempotency-Key came with another request before: use a new one for each thing that is to be done."""
+
+
+class InvalidRequest(DialerdError):
+    """What was sent cannot be used; nothing was done. `problems` are sentences, one for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
 
 
 class NodeNameTaken(DialerdError):

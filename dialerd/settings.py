@@ -16,7 +16,7 @@ import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +29,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -221,6 +222,30 @@ class HttpSettings(_Group):
     port: Port = 9109
 
 
+class WebSettings(_Group):
+    host: str = "127.0.0.1"
+    """Where the API and the portal listen (`dialerd web`, `dialerd run --with-web`). Beyond this host only with TLS: its own, or that
+    of a reverse proxy in front of it (docs/operations.md)."""
+    port: Port = 8080
+    tls_cert: Path | None = None
+    """Certificate chain (PEM) to serve HTTPS with; with `tls_key`."""
+    tls_key: Path | None = None
+    behind_proxy: bool = False
+    """Whether a reverse proxy on this host speaks to the browsers: its X-Forwarded-For and -Proto are believed, and nobody else's."""
+    session_lifetime: Annotated[Length, Field(ge=timedelta(minutes=1), le=timedelta(days=30))] = timedelta(hours=12)
+    """After which somebody signs in anew."""
+    requests_per_minute: Annotated[int, Field(ge=10, le=1_000_000)] = 1200
+    """From one user or token; a sign-in counts for sixty."""
+    largest_upload: Annotated[int, Field(ge=2**20, le=2**32)] = 256 * 2**20
+    """Bytes of a file of leads, numbers or sound."""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:  # noqa: N804 - pydantic's own decorator makes it none
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key: name both, or neither")
+        return self
+
+
 class LogSettings(_Group):
     format: Literal["json", "console", "auto"] = "auto"
     """`auto` is lines for people on a terminal, and JSON elsewhere."""
@@ -291,6 +316,7 @@ class Settings(BaseSettings):
     trunk: TrunkSettings = Field(default_factory=TrunkSettings)
     dialer: DialerSettings = Field(default_factory=DialerSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     compliance: ComplianceSettings = Field(default_factory=ComplianceSettings)
     crm: CrmSettings = Field(default_factory=CrmSettings)

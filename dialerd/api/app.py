@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,9 +25,9 @@ def create_app(registry: CollectorRegistry, readiness: Readiness) -> FastAPI:
     return app
 
 
-async def serve(app: FastAPI, host: str, port: int) -> None:
-    """Serve until cancelled. Raises SettingsError if the address cannot be had."""
-    await serve_on(app, listen(host, port))
+async def serve(app: FastAPI, host: str, port: int, **options: Any) -> None:
+    """Serve until cancelled, with options of uvicorn's if need be. Raises SettingsError if the address cannot be had."""
+    await serve_on(app, listen(host, port), **options)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -38,9 +39,16 @@ def listen(host: str, port: int) -> socket.socket:
         raise SettingsError(f"http: cannot listen on {host} port {port}: {failure.strerror or failure}") from None
 
 
-async def serve_on(app: FastAPI, listening: socket.socket) -> None:
+async def serve_on(app: FastAPI, listening: socket.socket, **options: Any) -> None:
     server = _Server(
-        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S)
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=GRACE_S,
+            **{"proxy_headers": False, **options},
+        )
     )
     serving = asyncio.ensure_future(server.serve(sockets=[listening]))
     try:

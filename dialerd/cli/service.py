@@ -2,10 +2,14 @@
 
 import asyncio
 import gc
+import signal
+from contextlib import suppress
+from typing import Annotated
 
 import structlog
 import typer
 
+from dialerd import systemd
 from dialerd.cli.console import AsJson, complain, out, plain, print_json, say
 from dialerd.cli.doors import FAILED, is_foreseen, tell
 from dialerd.cli.session import session_of
@@ -18,11 +22,16 @@ log = structlog.get_logger(__name__)
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (run, migrate, check):
+    for command in (run, web, migrate, check):
         app.command(command.__name__)(command)
 
 
-def run(context: typer.Context) -> None:
+def run(
+    context: typer.Context,
+    with_web: Annotated[
+        bool, typer.Option("--with-web", help="Serve the API in this process, too: for small sites.")
+    ] = False,
+) -> None:
     """Run the daemon. It dials every campaign that is started, until SIGTERM or Ctrl-C."""
     session = session_of(context)
     settings = session.settings
@@ -33,11 +42,29 @@ def run(context: typer.Context) -> None:
     from dialerd import daemon
 
     try:
-        asyncio.run(daemon.run(settings, read_again=session.read_settings))
+        asyncio.run(daemon.run(settings, read_again=session.read_settings, with_web=with_web))
     except (Exception, BaseExceptionGroup) as end:
         if not is_foreseen(end):  # then the place matters, and the log is where somebody will look for it
             log.critical("dialerd_ended", exc_info=end)
         raise typer.Exit(tell(end)) from None
+
+
+def web(context: typer.Context) -> None:
+    """Serve the REST API, until SIGTERM or Ctrl-C. It needs the database alone, and may run on another host than the daemon."""
+    settings = session_of(context).settings
+    configure(settings.log)
+    from dialerd import web as server
+
+    async def work() -> None:
+        async with database(settings.database) as dsn:
+            serving = asyncio.ensure_future(server.run(settings, dsn))
+            for signum in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(signum, serving.cancel)
+            systemd.ready("the API is served")
+            with suppress(asyncio.CancelledError):
+                await serving
+
+    asyncio.run(work())
 
 
 def migrate(context: typer.Context) -> None:

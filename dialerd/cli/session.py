@@ -14,26 +14,12 @@ from dialerd import settings as settings_of
 from dialerd.compliance import profiles
 from dialerd.domain.accounts import Account
 from dialerd.domain.campaigns import Campaign
-from dialerd.errors import DialerdError
+from dialerd.errors import NotMigrated
 from dialerd.settings import Settings
-from dialerd.store.accounts import AccountStore
-from dialerd.store.activity import ActivityStore
-from dialerd.store.attempts import AttemptStore
-from dialerd.store.caller_ids import CallerIdStore
-from dialerd.store.campaigns import CampaignStore
-from dialerd.store.crm_sources import CrmSourceStore
-from dialerd.store.dispositions import DispositionStore
-from dialerd.store.dnc import DncStore
+from dialerd.store import stores
 from dialerd.store.embedded import database
-from dialerd.store.evidence import EvidenceStore
-from dialerd.store.leads import LeadStore
-from dialerd.store.menus import MenuStore
 from dialerd.store.migrate import migrate
-from dialerd.store.nodes import NodeStore
-from dialerd.store.offers import OfferStore
 from dialerd.store.pool import Pool, connect
-from dialerd.store.progress import ProgressStore
-from dialerd.store.recordings import RecordingStore
 from dialerd.store.schema import missing_migrations
 
 T = TypeVar("T")
@@ -42,31 +28,12 @@ LONGEST_ID = 18
 """Digits of an id that the database can hold, whatever they are."""
 
 
-class NotMigrated(DialerdError):
-    """The database does not have the tables that this version needs: run `dialerd migrate`."""
-
-
-class Stores:
-    """The database as a command sees it."""
+class Stores(stores.Stores):
+    """The database as a command sees it: with the account that the command is for."""
 
     def __init__(self, pool: Pool, settings: Settings, account: str) -> None:
+        super().__init__(pool, profiles(settings.compliance.profile_file))
         self.settings = settings
-        self.profiles = profiles(settings.compliance.profile_file)
-        self.accounts = AccountStore(pool)
-        self.activity = ActivityStore(pool)
-        self.caller_ids = CallerIdStore(pool)
-        self.campaigns = CampaignStore(pool, self.profiles)
-        self.attempts = AttemptStore(pool, self.profiles)
-        self.crm_sources = CrmSourceStore(pool)
-        self.dispositions = DispositionStore(pool)
-        self.dnc = DncStore(pool)
-        self.evidence = EvidenceStore(pool, self.profiles)
-        self.leads = LeadStore(pool)
-        self.menus = MenuStore(pool)
-        self.nodes = NodeStore(pool)
-        self.offers = OfferStore(pool, self.profiles)
-        self.progress = ProgressStore(pool)
-        self.recordings = RecordingStore(pool)
         self._account = account
 
     async def account(self) -> Account:

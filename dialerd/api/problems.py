@@ -1,0 +1,122 @@
+"""What goes wrong, as RFC 9457 has it (application/problem+json): each kind with an id that never changes, and what to do."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from dialerd import errors
+from dialerd.errors import DialerdError
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """The body of every answer that is an error."""
+
+    type: str = Field(description="Id of the kind of problem; it never changes.", examples=["/problems/not-found"])
+    title: str = Field(description="The kind, for people.", examples=["There is no such thing"])
+    status: int = Field(examples=[404])
+    detail: str = Field(description="What happened here, and what to do.", examples=["there is no campaign 7"])
+    problems: list[str] = Field(
+        default=[], description="Each single thing that is wrong with what was sent, where that can be told."
+    )
+
+
+_KINDS: Sequence[tuple[type[DialerdError], str, HTTPStatus]] = (
+    (errors.NotFound, "not-found", HTTPStatus.NOT_FOUND),
+    (errors.NotPermitted, "not-permitted", HTTPStatus.FORBIDDEN),
+    (errors.SignInRefused, "sign-in-refused", HTTPStatus.UNAUTHORIZED),
+    (errors.AlreadyThere, "already-there", HTTPStatus.CONFLICT),
+    (errors.ChangedMeanwhile, "changed-meanwhile", HTTPStatus.PRECONDITION_FAILED),
+    (errors.KeyReused, "idempotency-key-reused", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.InvalidRequest, "invalid-request", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.InvalidCampaign, "invalid-campaign", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.InvalidAccount, "invalid-account", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.InvalidMenu, "invalid-menu", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.InvalidDisposition, "invalid-disposition", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.StartRefused, "start-refused", HTTPStatus.CONFLICT),
+    (errors.IllegalTransition, "illegal-transition", HTTPStatus.CONFLICT),
+    (errors.LeadsClosed, "leads-closed", HTTPStatus.CONFLICT),
+    (errors.LeadInFlight, "lead-in-flight", HTTPStatus.CONFLICT),
+    (errors.OfferClosed, "offer-closed", HTTPStatus.CONFLICT),
+    (errors.StoreBusy, "store-busy", HTTPStatus.SERVICE_UNAVAILABLE),
+    (errors.StoreUnavailable, "store-unavailable", HTTPStatus.SERVICE_UNAVAILABLE),
+    (errors.AsteriskUnavailable, "asterisk-unavailable", HTTPStatus.SERVICE_UNAVAILABLE),
+)
+"""The first that fits. What is not here is an `error` of status 400."""
+
+_IDS = {
+    HTTPStatus.UNAUTHORIZED: "not-signed-in",
+    HTTPStatus.FORBIDDEN: "not-permitted",
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large",
+    HTTPStatus.TOO_MANY_REQUESTS: "too-many-requests",
+}
+
+
+def kind_of(error: DialerdError) -> tuple[str, HTTPStatus]:
+    """The id of the kind, and the status."""
+    return next(
+        ((name, status) for kind, name, status in _KINDS if isinstance(error, kind)), ("error", HTTPStatus.BAD_REQUEST)
+    )
+
+
+def problem(
+    name: str, status: HTTPStatus, detail: str, problems: Sequence[str] = (), *, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    body = Problem(
+        type=f"/problems/{name}",
+        title=name.replace("-", " ").capitalize(),
+        status=status,
+        detail=detail,
+        problems=list(problems),
+    )
+    return JSONResponse(body.model_dump(), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def of_error(error: DialerdError) -> JSONResponse:
+    name, status = kind_of(error)
+    problems = getattr(error, "problems", ()) or getattr(error, "reasons", ())
+    retry = {"Retry-After": "1"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+    return problem(name, status, error.message, problems, headers=retry)
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the application leaves it as a problem, and none with a traceback."""
+
+    @app.exception_handler(DialerdError)
+    async def foreseen(_: Request, error: DialerdError) -> JSONResponse:
+        return of_error(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        problems = [_sentence(each) for each in error.errors()]
+        return problem("invalid-request", HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(problems), problems)
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        name = _IDS.get(status, "error")
+        return problem(name, status, str(error.detail), headers=dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
+        log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
+        detail = "something that nobody foresaw: the log of the server says what"
+        return problem("internal-error", HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
+def _sentence(error: Any) -> str:
+    """Where it is, and what is wrong; never what was sent, which may be secret."""
+    place = ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path", "header"))
+    return f"{place}: {error['msg']}" if place else str(error["msg"])

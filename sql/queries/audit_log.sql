@@ -1,0 +1,3 @@
+-- name: write_entry(account_id, actor, action, target, details, status, address)!
+INSERT INTO audit_log (account_id, actor, action, target, details, status, address)
+VALUES (:account_id, :actor, :action, :target, :details, :status, :address);
