@@ -104,7 +104,10 @@ class AmiSettings:
     """An answer that is owed for longer, while nothing else is said either, makes the line doubtful: no call is to be
     dialed over it until Asterisk speaks again. So hardly more than one can be in doubt where the line is half-open."""
     backoff_first_s: float = 0.25
-    backoff_max_s: float = 15.0
+    backoff_max_s: float = 4.0
+    """Longest pause between two tries: an Asterisk that is back is dialed through within 10 s, the way to dialing included."""
+    backoff_refused_s: float = 15.0
+    """The same after a refusal that only a person can mend."""
     event_queue: int = 20_000
     """The room that the queue handed to Ami should have: 4 s of 5,000 unrelated events a second."""
     event_mask: str = "system,call,agent,user"
@@ -193,7 +196,11 @@ class Ami:
         self._tls = trusting(settings.tls_ca) if settings.tls else None
         self._link: _Link | None = None
         self._last_started: str | None = None
-        self._backoff = Backoff(first_s=settings.backoff_first_s, most_s=settings.backoff_max_s)
+        self._backoff = Backoff(
+            first_s=settings.backoff_first_s,
+            most_s=settings.backoff_max_s,
+            after_refusal_s=settings.backoff_refused_s,
+        )
         self._ids = _ActionIds()
 
     async def run(self) -> None:

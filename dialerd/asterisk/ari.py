@@ -95,7 +95,10 @@ class AriSettings:
     connect_timeout_s: float = 5.0
     """Deadline of reading the description of all operations, and of opening the websocket."""
     backoff_first_s: float = 0.25
-    backoff_max_s: float = 15.0
+    backoff_max_s: float = 4.0
+    """Longest pause between two tries: an Asterisk that is back is dialed through within 10 s, the way to dialing included."""
+    backoff_refused_s: float = 15.0
+    """The same after a refusal that only a person can mend."""
     replaced_look_s: float = 2.0
     """Between two looks whether the application that another program has taken is free again."""
     replaced_silent_s: float = 10.0
@@ -168,7 +171,11 @@ class Ari:
         self._link: _Link | None = None
         self._stood_before = False
         self._life = uuid4().hex
-        self._backoff = Backoff(first_s=settings.backoff_first_s, most_s=settings.backoff_max_s)
+        self._backoff = Backoff(
+            first_s=settings.backoff_first_s,
+            most_s=settings.backoff_max_s,
+            after_refusal_s=settings.backoff_refused_s,
+        )
 
     async def run(self) -> None:
         """Connect, listen, keep alive, and begin anew whenever that ends. Ends only by being cancelled."""

@@ -43,9 +43,10 @@ class Outbox(Generic[_Event]):
 class Backoff:
     """How long to wait before the next try: exponential, with full jitter, lest many daemons return in step."""
 
-    def __init__(self, *, first_s: float, most_s: float) -> None:
+    def __init__(self, *, first_s: float, most_s: float, after_refusal_s: float) -> None:
         self._first_s = first_s
         self._most_s = most_s
+        self._after_refusal_s = after_refusal_s
         self._failures = 0
 
     def next_s(self) -> float:
@@ -59,7 +60,7 @@ class Backoff:
 
     def refused_s(self) -> float:
         """After a refusal that only a person can mend: always long, lest the address be banned for guessing."""
-        return _chance.uniform(self._most_s / 2, self._most_s)
+        return _chance.uniform(self._after_refusal_s / 2, self._after_refusal_s)
 
     def stood(self, seconds: float) -> None:
         """Only a link that stood for a while starts the back-off anew; one that falls at once waits longer still."""

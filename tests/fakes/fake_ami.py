@@ -87,6 +87,7 @@ class FakeAmi:
             secret=SECRET,
             backoff_first_s=0.01,
             backoff_max_s=0.05,
+            backoff_refused_s=0.05,
         )
         return replace(quick, **changes)
 

@@ -597,7 +597,7 @@ async def test_one_lost_ping_is_forgiven(pbx: FakeAmi) -> None:
 async def test_a_refused_login_is_tried_again_only_after_long(pbx: FakeAmi) -> None:
     """P9"""
     pbx.secret = "another"
-    ami = Ami(pbx.settings(backoff_max_s=0.2), events=asyncio.Queue(10))
+    ami = Ami(pbx.settings(backoff_refused_s=0.2), events=asyncio.Queue(10))
     running = asyncio.create_task(ami.run())
     await pbx.got("Login")
     since = time.monotonic()

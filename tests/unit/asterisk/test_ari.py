@@ -220,7 +220,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(certificate: Cer
 
 async def test_a_refused_login_is_tried_again_only_after_long(pbx: FakeAri) -> None:
     pbx.password = "another"
-    ari = Ari(pbx.settings(backoff_max_s=0.2), events=asyncio.Queue(10))
+    ari = Ari(pbx.settings(backoff_refused_s=0.2), events=asyncio.Queue(10))
     running = asyncio.create_task(ari.run())
     await pbx.until(lambda: pbx.turned_away == 1)
     since = time.monotonic()
@@ -352,7 +352,7 @@ async def test_a_description_that_is_none_does_not_stop_the_supervisor(body: str
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        settings = AriSettings(base_url=base_url, user="u", password="p", backoff_max_s=0.01)
+        settings = AriSettings(base_url=base_url, user="u", password="p", backoff_max_s=0.01, backoff_refused_s=0.01)
         ari = Ari(settings, events=asyncio.Queue(10))
         running = asyncio.create_task(ari.run())
         for _ in range(3):
