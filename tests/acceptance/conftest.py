@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -58,8 +59,15 @@ async def lab() -> AsyncIterator[Lab]:
 
 @pytest_asyncio.fixture
 async def daemon(lab: Lab, database: str) -> AsyncIterator[Daemon]:
+    async with impatient_daemon(lab, database) as daemon:
+        yield daemon
+
+
+@asynccontextmanager
+async def impatient_daemon(lab: Lab, database: str, **environment: str) -> AsyncIterator[Daemon]:
     """Ready, on a database that outlives it, and with less patience than usual. Its log is shown if the test fails."""
-    async with running_daemon(lab, DIALERD_DATABASE__DSN=as_url(database), **IMPATIENT) as daemon:
+    environment = {"DIALERD_DATABASE__DSN": as_url(database), **IMPATIENT, **environment}
+    async with running_daemon(lab, **environment) as daemon:
         yield daemon
         sys.stderr.write(daemon.log.read_text(encoding="utf-8")[-LOG_TAIL:])
 

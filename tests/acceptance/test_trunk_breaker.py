@@ -1,6 +1,5 @@
 """A trunk that is down costs no lead an attempt: calls that never left are recorded, and the trunk is given time."""
 
-import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,9 +10,8 @@ from dialerd.domain.outcomes import Outcome
 from dialerd.domain.pacing import HoldReason
 from dialerd.domain.trunk_breaker import LEAST_FAILURES
 from dialerd.store.pool import Pool
-from tests.acceptance.conftest import IMPATIENT, LOG_TAIL, as_url
+from tests.acceptance.conftest import impatient_daemon
 from tests.acceptance.desk import BUSY, Desk, some
-from tests.daemon import running_daemon
 from tests.lab import Lab
 
 pytestmark = pytest.mark.acceptance
@@ -24,11 +22,10 @@ TEMPLATE = "DIALERD_TRUNK__DIAL_TEMPLATE"
 @pytest_asyncio.fixture
 async def desk(lab: Lab, database: str, pool: Pool) -> AsyncIterator[Desk]:
     """Of a daemon whose trunk Asterisk does not know."""
-    settings = {**IMPATIENT, "DIALERD_DATABASE__DSN": as_url(database), TEMPLATE: "PJSIP/{digits}@nowhere"}
-    settings["DIALERD_DIALER__RESYNC_INTERVAL"] = "2s"  # looks at Asterisk while dials fail take none of them for lost
-    async with running_daemon(lab, **settings) as daemon:
+    # Looks at Asterisk while dials fail take none of them for lost.
+    settings = {TEMPLATE: "PJSIP/{digits}@nowhere", "DIALERD_DIALER__RESYNC_INTERVAL": "2s"}
+    async with impatient_daemon(lab, database, **settings) as daemon:
         yield Desk(lab, daemon, pool)
-        sys.stderr.write(daemon.log.read_text(encoding="utf-8")[-LOG_TAIL:])
 
 
 async def test_when_the_trunk_refuses_every_call_no_lead_loses_an_attempt_and_the_campaign_is_held(desk: Desk) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from time import monotonic
@@ -12,9 +11,9 @@ import pytest_asyncio
 
 from dialerd.domain.calls import AttemptState
 from dialerd.domain.outcomes import Outcome
-from tests.acceptance.conftest import IMPATIENT, LOG_TAIL, as_url
+from tests.acceptance.conftest import impatient_daemon
 from tests.acceptance.desk import BUSY, LONG_RING, PATIENCE_S, PERSON, Desk, now, some
-from tests.daemon import Daemon, running_daemon
+from tests.daemon import Daemon
 from tests.faults.lines import (
     AGENTS,
     AMI_PORT,
@@ -32,19 +31,17 @@ from tests.lab import Lab
 pytestmark = pytest.mark.acceptance
 
 
-@pytest_asyncio.fixture
-async def line(lab: Lab) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy.to(lab.pbx_address, AMI_PORT) as line:
-        yield line
+@pytest.fixture
+def line(ami_line: FaultProxy) -> FaultProxy:
+    return ami_line
 
 
 @pytest_asyncio.fixture
 async def daemon(lab: Lab, database: str, line: FaultProxy) -> AsyncIterator[Daemon]:
     """It reaches the manager interface by way of the line."""
     by_way = {"DIALERD_AMI__HOST": "127.0.0.1", "DIALERD_AMI__PORT": str(line.port)}
-    async with running_daemon(lab, DIALERD_DATABASE__DSN=as_url(database), **IMPATIENT, **by_way) as daemon:
+    async with impatient_daemon(lab, database, **by_way) as daemon:
         yield daemon
-        sys.stderr.write(daemon.log.read_text(encoding="utf-8")[-LOG_TAIL:])
 
 
 @pytest.mark.long

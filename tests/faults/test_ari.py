@@ -1,6 +1,5 @@
 """The line to Asterisk's REST interface falls silent, hangs, or is taken away by another program (laws L2, L8 and L9)."""
 
-import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,10 +7,10 @@ import pytest_asyncio
 
 from dialerd.domain.calls import AttemptState
 from dialerd.domain.outcomes import Outcome
-from tests.acceptance.conftest import IMPATIENT, LOG_TAIL, as_url
+from tests.acceptance.conftest import impatient_daemon
 from tests.acceptance.desk import BUSY, LONG_RING, PATIENCE_S, PERSON, Desk, now, some
-from tests.daemon import Daemon, running_daemon
-from tests.faults.lines import AGENTS, ARI_PORT, logged, measured, until_link_is, until_readiness_says
+from tests.daemon import Daemon
+from tests.faults.lines import AGENTS, logged, measured, until_link_is, until_readiness_says
 from tests.faults.proxy import BOTH, FaultProxy, Way
 from tests.lab import Lab, StasisApp
 
@@ -19,19 +18,17 @@ pytestmark = pytest.mark.acceptance
 TAKEN = "another program has taken our application"
 
 
-@pytest_asyncio.fixture
-async def line(lab: Lab) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy.to(lab.pbx_address, ARI_PORT) as line:
-        yield line
+@pytest.fixture
+def line(ari_line: FaultProxy) -> FaultProxy:
+    return ari_line
 
 
 @pytest_asyncio.fixture
 async def daemon(lab: Lab, database: str, line: FaultProxy) -> AsyncIterator[Daemon]:
     """It reaches the REST interface by way of the line."""
     by_way = {"DIALERD_ARI__BASE_URL": f"http://127.0.0.1:{line.port}"}
-    async with running_daemon(lab, DIALERD_DATABASE__DSN=as_url(database), **IMPATIENT, **by_way) as daemon:
+    async with impatient_daemon(lab, database, **by_way) as daemon:
         yield daemon
-        sys.stderr.write(daemon.log.read_text(encoding="utf-8")[-LOG_TAIL:])
 
 
 @pytest.mark.parametrize("ways", [BOTH, (Way.TO_CLIENT,)], ids=["half-open", "hangs"])
@@ -99,9 +96,7 @@ async def test_of_two_daemons_with_one_application_the_later_keeps_it_and_the_ea
     """F24: two daemons that were given the same application by mistake do not steal it from each other for ever."""
     agents = await desk.staff(*AGENTS)
     numbers = some(8, BUSY[:1])
-    async with running_daemon(
-        lab, DIALERD_DATABASE__DSN=as_url(database), DIALERD_DIALER__NODE_ID="later", **IMPATIENT
-    ) as later:
+    async with impatient_daemon(lab, database, DIALERD_DIALER__NODE_ID="later") as later:
         await until_readiness_says(desk, TAKEN)
         campaign = await desk.dial(numbers, calls_per_second=0.5)
         await lab.wait_for(lambda: lab.calls("lead"), PATIENCE_S)

@@ -1,7 +1,6 @@
 """Asterisk itself dies, is restarted, stands still, or reads its queues anew in the midst of a run (laws L2, L4, L7 and L8)."""
 
 import re
-import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
@@ -12,11 +11,10 @@ import pytest_asyncio
 from dialerd.domain.calls import AttemptState
 from dialerd.domain.leads import LeadState
 from dialerd.domain.outcomes import Outcome
-from tests.acceptance.conftest import IMPATIENT, LOG_TAIL, as_url
+from tests.acceptance.conftest import impatient_daemon
 from tests.acceptance.desk import BUSY, LONG_RING, PATIENCE_S, PERSON, Desk, now, some
-from tests.daemon import Daemon, running_daemon
+from tests.daemon import Daemon
 from tests.faults.lines import (
-    AMI_PORT,
     measured,
     pbx_frozen,
     signal_pbx,
@@ -31,10 +29,9 @@ pytestmark = pytest.mark.acceptance
 SALES = STATIC_QUEUES["sales"]
 
 
-@pytest_asyncio.fixture
-async def line(lab: Lab) -> AsyncIterator[FaultProxy]:
-    async with FaultProxy.to(lab.pbx_address, AMI_PORT) as line:
-        yield line
+@pytest.fixture
+def line(ami_line: FaultProxy) -> FaultProxy:
+    return ami_line
 
 
 @pytest_asyncio.fixture
@@ -42,9 +39,8 @@ async def daemon(lab: Lab, database: str, line: FaultProxy) -> AsyncIterator[Dae
     """It reaches the manager interface by way of the line, and looks at the queues often."""
     by_way = {"DIALERD_AMI__HOST": "127.0.0.1", "DIALERD_AMI__PORT": str(line.port)}
     often = {"DIALERD_DIALER__RESYNC_INTERVAL": "2s"}
-    async with running_daemon(lab, DIALERD_DATABASE__DSN=as_url(database), **IMPATIENT, **by_way, **often) as daemon:
+    async with impatient_daemon(lab, database, **by_way, **often) as daemon:
         yield daemon
-        sys.stderr.write(daemon.log.read_text(encoding="utf-8")[-LOG_TAIL:])
 
 
 @pytest.mark.long
