@@ -14,7 +14,8 @@ NOBODY_WAITED = frozenset({"voicemail", "menu_choice", "menu_left"})
 AT_REST = frozenset({"active", "retry", "cooloff", "voicemail", "success", "failed", "blocked", "abandoned", "deleted"})
 IN_FLIGHT = frozenset({"dialing", "ringing", "answered"})
 
-OUTCOME_OF_CAUSE = {1: "invalid_number", 17: "busy", 18: "no_answer", 19: "no_answer", 21: "rejected", 34: "congestion"}
+CONGESTION = "congestion"
+OUTCOME_OF_CAUSE = {1: "invalid_number", 17: "busy", 18: "no_answer", 19: "no_answer", 21: "rejected", 34: CONGESTION}
 """What each Q.850 cause means, with which the far end's fates hang up before an answer."""
 
 

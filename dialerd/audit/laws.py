@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from dialerd.audit.case import Case, Violation, at, clock, digits, masked, told_as
+from dialerd.audit.endings import CONGESTION, OUTCOME_OF_CAUSE
 from dialerd.audit.evidence import ON_LINE, AttemptRow, FarEndCall, LeadRow, Rules, Span, Tolerances
 from dialerd.audit.windows import closed_schedule, closed_zone
 
@@ -18,6 +19,8 @@ DUE_AT_ONCE = frozenset({"cancelled", "not_placed"})
 """Outcomes after which no cool-off runs: a Stop puts the lead back as it was, and what never left has disturbed nobody."""
 NO_SUCH_NUMBER = "invalid_number"
 """Then another number of the lead may be tried at once."""
+MOST_FORGIVEN = 2
+"""Refusals of a trunk in trouble that cost a lead no attempt (docs/decisions/0020)."""
 
 
 # --- L1: no call to a listed number ---------------------------------------------------------------------------------
@@ -242,11 +245,17 @@ def _limit(case: Case, lead: LeadRow, counted: list[AttemptRow]) -> Iterator[Vio
     limit = case.rules.max_attempts if lead.max_attempts is None else lead.max_attempts
     limit += sum(attempt.gave_attempt for attempt in counted)
     calls = case.calls_to(lead)
+    limit += min(MOST_FORGIVEN, sum(map(_is_refused_by_the_trunk, calls)))
     if len(calls) > limit and case.of_settled(calls[limit:]):
         over = calls[limit]
         yield at(over, f"INVITE {limit + 1} to {masked(lead.number)} at {clock(over.invite)}, of {limit} allowed")
     if len(counted) > limit >= len(calls) and _is_settled(case, counted[limit].opened_at):
         yield Violation(at=counted[limit].opened_at, what=f"{case.name(counted[limit])}, of {limit} allowed")
+
+
+def _is_refused_by_the_trunk(call: FarEndCall) -> bool:
+    """For congestion, before any phone rang: whether it was the trunk's fault or the number's own, the record cannot tell."""
+    return call.ringing is None and call.answer is None and OUTCOME_OF_CAUSE.get(call.cause) == CONGESTION
 
 
 def _is_settled(case: Case, moment: datetime) -> bool:

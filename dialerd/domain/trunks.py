@@ -22,9 +22,8 @@ class Trunk:
 
     @property
     def is_in_trouble(self) -> bool:
-        """Whether it has failed so many calls that a lead is not to blame for one more. To be slowed down is not enough: networks refuse
-        single numbers, too."""
-        return self.breaker.pause_s > 0
+        """Whether it has refused so many calls that a lead is not to blame for one more."""
+        return self.rate.is_slowed or self.breaker.pause_s > 0
 
     def observe(self, before: Call, after: Call, *, dialed_at: float, now: float) -> "Trunk":
         """The state after a call has moved on."""

@@ -395,6 +395,21 @@ class TestL6Attempts:
         generous = replace(LEADS[2], max_attempts=2)
         assert judge(evidence(leads=(*LEADS[:2], generous), rules=rules(max_attempts=1))) == HELD
 
+    @pytest.mark.parametrize(("refused", "held"), [(2, True), (3, False)])
+    def test_two_refusals_of_the_trunk_cost_a_lead_no_attempt(self, refused: int, held: bool) -> None:
+        """Beyond the one attempt that is allowed; a further refusal is the number's own."""
+        times = [12.1 + 11 * n for n in range(refused + 1)]
+        causes = [*[34] * refused, 17]
+        calls = [to_lead(CID, at, None, at + 0.1, cause=cause) for at, cause in zip(times, causes, strict=True)]
+        rows = [
+            a_row(3, n, at - 0.01, None, at + 0.11, "congestion" if cause == 34 else "busy")
+            for n, (at, cause) in enumerate(zip(times, causes, strict=True), start=1)
+        ]
+        found = evidence(
+            calls=(*ADA_TALKS, *BEN_TALKS, *calls), attempts=(ADA_ROW, BEN_ROW, *rows), rules=rules(max_attempts=1)
+        )
+        assert (judge(found)["L6"] == "held") is held
+
     def test_an_unknown_attempt_counts_though_the_far_end_saw_nothing(self) -> None:
         third = a_row(3, 3, 40, None, 41, "unknown")
         sentence = violated("L6", evidence(attempts=(ADA_ROW, BEN_ROW, *CID_ROWS, third)))

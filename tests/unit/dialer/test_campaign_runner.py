@@ -796,7 +796,7 @@ async def test_a_lead_whom_a_failing_trunk_has_refused_is_not_to_blame_for_it() 
     async with dialing(campaign()) as node:
         await fail_calls(node)
         blamed = [call.trunk_to_blame for call in node.attempts.closed]
-        assert blamed == [*[False] * (LEAST_FAILURES - 1), True]
+        assert blamed == [*[False] * (LEAST_REFUSED - 1), *[True] * (LEAST_FAILURES - LEAST_REFUSED + 1)]
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------

@@ -116,9 +116,9 @@ def test_a_call_that_was_prepared_some_time_ago_goes_by_another_where_its_trunk_
 # --- whose fault it is ------------------------------------------------------------------------------------------------
 
 
-def test_a_trunk_that_pauses_is_to_blame_for_what_it_refuses_from_then_on_and_one_that_is_slowed_down_is_not() -> None:
+def test_a_trunk_that_refuses_too_many_is_to_blame_for_what_it_refuses_from_then_on() -> None:
     among = trunks()
-    assert refuse(among, FIRST, LEAST_FAILURES, now=10.0) == [*[False] * (LEAST_FAILURES - 1), True]
+    assert refuse(among, FIRST, LEAST_FAILURES, now=10.0) == [*[False] * (LEAST_REFUSED - 1), True, True, True]
 
 
 def test_the_others_are_not_to_blame_for_it() -> None:
