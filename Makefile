@@ -31,9 +31,20 @@ setup: $(READY) ## Make the virtual environment and install everything the lock 
 demo: $(READY) ## Dial the sample list through a real Asterisk, judged by the carrier's records (MODE=progressive|preview|agent-first|menu)
 	$(BIN)/python docker/demo.py
 
+# Rules and dashboards are judged by promtool. It comes out of the distribution's package alone: installed, that would start a server.
+PROMTOOL := $(BIN)/promtool
+$(PROMTOOL): | $(BIN)/pip
+	@if command -v promtool >/dev/null; then ln -s "$$(command -v promtool)" $@; exit; fi; \
+	command -v apt-get >/dev/null || { echo "The tests need promtool, of Prometheus: install it" >&2; exit 1; }; \
+	test "$$(id -u)" != 0 || apt-get update -qq; \
+	fetched=$$(mktemp -d); trap 'rm -rf "$$fetched"' EXIT; chmod 755 "$$fetched"; \
+	(cd "$$fetched" && apt-get download -qq -o APT::Sandbox::User=root prometheus); \
+	dpkg-deb --fsys-tarfile "$$fetched"/prometheus_*.deb | tar -xO ./usr/bin/promtool > "$$fetched/promtool"; \
+	chmod 755 "$$fetched/promtool"; mv "$$fetched/promtool" $@
+
 # Tests of TLS make their certificates with the one, the unit is judged by the other; a bare Debian may have neither.
 .PHONY: test-tools
-test-tools:
+test-tools: $(PROMTOOL)
 	@missing=; \
 	command -v openssl >/dev/null || missing="$$missing openssl"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \

@@ -4,12 +4,15 @@ It looks and does not touch: no call, no change, and no Stasis application, whic
 """
 
 import asyncio
+import os
 import re
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import quote
 
 import aiohttp
@@ -25,18 +28,21 @@ from dialerd.domain.compliance import Demand, Profile, contradictions
 from dialerd.domain.menus import VoiceMenu
 from dialerd.domain.pacing import MOST_CLOCK_DIFFERENCE
 from dialerd.errors import AsteriskUnavailable, DialerdError, NotFound, SettingsError
-from dialerd.settings import AriSettings, Settings
+from dialerd.settings import AriSettings, HooksSettings, Settings, WebSettings
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.embedded import database
 from dialerd.store.menus import MenuStore
 from dialerd.store.nodes import NodeStore, OldSnapshot
 from dialerd.store.pool import Pool, connect
 from dialerd.store.schema import missing_migrations
-from dialerd.tls import trusting
+from dialerd.tls import ends_at, trusting
 
 PATIENCE_S = 8.0
 LONGEST_TRANSACTION = timedelta(minutes=5)
 """What a backup or a report may take; while one lasts, the rows that dialing changes cannot be cleared away."""
+
+CERTIFICATE_WARNING = timedelta(days=14)
+"""Left to renew a certificate."""
 
 TOO_MUCH = {"Command": "command", "GetConfig": "config", "ModuleLoad": "system"}
 """Actions that betray a class of permissions by which one could take over the PBX."""
@@ -90,6 +96,8 @@ async def check(settings: Settings) -> AsyncIterator[Verdict]:
     async for verdict in _look_at_manager(settings, {campaign.settings.queue for campaign in site.campaigns} - {""}):
         yield verdict
     async for verdict in _look_at_rest(settings, site):
+        yield verdict
+    for verdict in _look_at_web(settings):
         yield verdict
 
 
@@ -213,6 +221,9 @@ async def _look_at_manager(settings: Settings, queues: Collection[str]) -> Async
             yield _judge_version((await manager.action("CoreSettings", {})).get("AsteriskVersion", ""))
             for context in variables.CONTEXTS:
                 yield await _look_for_context(manager, context)
+            if settings.hooks.port is not None:
+                for context in variables.HOOK_CONTEXTS:
+                    yield await _look_for_context(manager, context, file="extensions_dialerd_hooks.conf")
             yield await _look_for_queues(manager, queues)
     except DialerdError as trouble:
         yield Verdict(what="AMI", ok=False, says=f"{trouble}; look at manager.conf and the ami settings")
@@ -257,14 +268,12 @@ def _judge_version(written: str) -> Verdict:
     return Verdict(what="Asterisk", ok=safe, says=says)
 
 
-async def _look_for_context(manager: Ami, context: str) -> Verdict:
+async def _look_for_context(manager: Ami, context: str, *, file: str = "extensions_dialerd.conf") -> Verdict:
     try:
         found = bool(await manager.list_action("ShowDialPlan", {"Context": context}))
     except AmiRefused:
         found = False
-    says = (
-        "there" if found else "missing: include asterisk-config/extensions_dialerd.conf in the dialplan, and reload it"
-    )
+    says = "there" if found else f"missing: include asterisk-config/{file} in the dialplan, and reload it"
     return Verdict(what=f"dialplan context {context}", ok=found, says=says)
 
 
@@ -279,6 +288,62 @@ async def _look_for_queues(manager: Ami, bound: Collection[str]) -> Verdict:
     return Verdict(
         what="queues", ok=True, says=f"{', '.join(sorted(bound)) or 'none'} bound; Asterisk has {len(there)}"
     )
+
+
+# --- what is served, and whose disk it needs --------------------------------------------------------------------------
+
+
+def _look_at_web(settings: Settings) -> Iterator[Verdict]:
+    yield _judge_address(settings.web)
+    if settings.web.tls_cert is not None and settings.web.tls_key is not None:
+        yield _judge_certificate(settings.web.tls_cert, settings.web.tls_key)
+    if settings.media.folder is not None:
+        yield _judge_media_folder(settings.media.folder)
+    if settings.hooks.port is not None:
+        yield _judge_hooks(settings.hooks)
+
+
+def _judge_address(web: WebSettings) -> Verdict:
+    """Passwords and tokens go over it."""
+    where = f"{web.host} port {web.port}"
+    if web.tls_cert is not None:
+        return Verdict(what="web", ok=True, says=f"HTTPS at {where}")
+    if _is_loopback(web.host):
+        proxy = "behind a reverse proxy" if web.behind_proxy else "for this host alone"
+        return Verdict(what="web", ok=True, says=f"HTTP at {where}, {proxy}")
+    says = f"{where} is reached from elsewhere without TLS: set web.tls_cert and web.tls_key, or web.host to 127.0.0.1 behind nginx"
+    return Verdict(what="web", ok=False, says=says)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _judge_certificate(cert: Path, key: Path) -> Verdict:
+    try:
+        ends = ends_at(cert, key)
+    except OSError as wrong:
+        return Verdict(what="certificate", ok=False, says=f"{cert} with {key} cannot be used: {wrong}")
+    left = ends - datetime.now(UTC)
+    says = f"valid until {ends:%Y-%m-%d}" if left > CERTIFICATE_WARNING else f"{cert} ends on {ends:%Y-%m-%d}: renew it"
+    return Verdict(what="certificate", ok=left > CERTIFICATE_WARNING, says=says)
+
+
+def _judge_media_folder(folder: Path) -> Verdict:
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return Verdict(what="media folder", ok=True, says=f"{folder} can be written")
+    says = f"{folder} is not there, or may not be written by this user: make it, owned by the daemon's user and readable for Asterisk"
+    return Verdict(what="media folder", ok=False, says=says)
+
+
+def _judge_hooks(hooks: HooksSettings) -> Verdict:
+    if _is_loopback(hooks.host):
+        return Verdict(what="hooks", ok=True, says=f"answered at {hooks.host} port {hooks.port}")
+    says = f"{hooks.host} port {hooks.port} asks for no password: let nothing but Asterisk reach it, by a firewall"
+    return Verdict(what="hooks", ok=True, says=says)
 
 
 # --- Asterisk's REST interface ----------------------------------------------------------------------------------------

@@ -6,16 +6,20 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 
 from dialerd import __version__, systemd, web
 from dialerd.api.app import create_app, serve
+from dialerd.api.hooks import Hooks, HookStores, create_hooks
 from dialerd.asterisk.ami import Ami, AmiSettings
 from dialerd.asterisk.ari import Ari, AriSettings
+from dialerd.asterisk.custom_contexts import CustomContexts
 from dialerd.asterisk.events import CallNews, EventReader
 from dialerd.asterisk.listener import AmiNews, AriNews, Listener
+from dialerd.asterisk.opt_out_marks import OptOutMarks
 from dialerd.asterisk.queue_monitor import QueueMonitor
 from dialerd.asterisk.telephony import Telephony, TrunkSettings
 from dialerd.clock import SYSTEM_CLOCK
@@ -26,7 +30,10 @@ from dialerd.dialer.card_desk import CardDesk
 from dialerd.dialer.database_watch import DatabaseWatch
 from dialerd.dialer.leases import Leases
 from dialerd.dialer.lost_rows import LostRows
+from dialerd.dialer.media_keeper import MediaKeeper
+from dialerd.dialer.opt_out_line import OptOutLine
 from dialerd.dialer.pacer import Pacer
+from dialerd.dialer.pbx_watch import PbxWatch
 from dialerd.dialer.presence import Presence
 from dialerd.dialer.rescuer import Rescuer
 from dialerd.dialer.runner_parts import RunnerParts
@@ -38,32 +45,44 @@ from dialerd.domain.calls import CallEvent, KeptAgent
 from dialerd.domain.offers import Offer
 from dialerd.domain.pacing import HoldReason
 from dialerd.errors import DialerdError, NodeNameTaken, SettingsError
+from dialerd.lead_sources.crm_results import result_request
 from dialerd.log import configure
-from dialerd.metrics import Metrics
+from dialerd.metrics import Metrics, PoolUse
 from dialerd.settings import BackupTrunk, Settings, changed_fields
 from dialerd.settings import TrunkSettings as PreferredTrunk
 from dialerd.store.activity import ActivityStore
 from dialerd.store.attempts import AttemptStore
+from dialerd.store.backlog import BacklogStore
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.embedded import database
+from dialerd.store.idempotency import IdempotencyStore
+from dialerd.store.leads import LeadStore
+from dialerd.store.media import MediaStore
 from dialerd.store.migrate import migrate
 from dialerd.store.nodes import NodeName, NodeStore
 from dialerd.store.offers import OfferStore
+from dialerd.store.outbox import CHANNEL as EVENTS
+from dialerd.store.outbox import OutboxStore
+from dialerd.store.pbx import PbxStore
 from dialerd.store.pool import Pool, connect, listen
 from dialerd.store.recordings import RecordingStore
 from dialerd.store.servers import KnownServer
 from dialerd.store.sounds import SoundStore
 from dialerd.store.spool import Spool
+from dialerd.store.webhooks import WebhookStore
+from dialerd.webhooks.deliverer import Deliverer
+from dialerd.webhooks.sender import Sender
 
 log = structlog.get_logger(__name__)
 
 NEWS_QUEUE = 20_000
 HEARTBEAT_S = 5.0
-RECORD_CONNECTIONS, VITAL_CONNECTIONS = 3, 3
-"""Beside those of database.pool_size: for the rows of running calls, and for the signs of life; one of these holds our name."""
+RECORD_CONNECTIONS, VITAL_CONNECTIONS, TELL_CONNECTIONS = 3, 3, 2
+"""Beside those of database.pool_size: for the rows of running calls; for the signs of life, one of which holds our name; for webhooks."""
 GC_ALLOCATIONS = 20_000
 """New objects between two collections of the youngest; Python's own 700 means several collections for each call."""
 PARTITIONS_S = 12 * 3600.0
+BACKLOG_S = 15.0
 LIVE_SETTINGS = frozenset({"log.format", "log.level", "trunk.max_calls_per_second"})
 """What a running daemon takes over when it is told to read its settings again. All others wait for the next start."""
 
@@ -81,8 +100,12 @@ async def run(settings: Settings, *, read_again: Callable[[], Settings], with_we
             NodeStore(pools.vital).name_reserved(settings.dialer.node_id) as name,
             asyncio.TaskGroup() as tasks,
         ):
-            serving = [tasks.create_task(web.run(settings, dsn), name="web")] if with_web else []
-            await _Daemon(settings, pools, name, tasks, read_again).live()
+            daemon = _Daemon(settings, pools, name, tasks, read_again)
+            serving = []
+            if with_web:
+                serve_web = web.run(settings, dsn, registry=daemon.metrics.registry)
+                serving.append(tasks.create_task(serve_web, name="web"))
+            await daemon.live()
             for server in serving:
                 server.cancel()
 
@@ -98,7 +121,18 @@ class _Pools:
     """For the rows of running calls."""
     vital: Pool
     """For the signs of life, on which the right to dial depends."""
+    tell: Pool
+    """For webhooks, which no call is to wait for. Shut together with `claims`."""
     server: KnownServer
+
+    def use(self) -> dict[str, PoolUse]:
+        named = {"claims": self.claims, "records": self.records, "vital": self.vital, "tell": self.tell}
+        return {name: _use(pool) for name, pool in named.items()}
+
+
+def _use(pool: Pool) -> PoolUse:
+    size = pool.get_size()
+    return PoolUse(open=size, in_use=size - pool.get_idle_size(), most=pool.get_max_size())
 
 
 @asynccontextmanager
@@ -109,11 +143,12 @@ async def _connected(dsn: str, size: int) -> AsyncIterator[_Pools]:
             (size, server.guard),
             (RECORD_CONNECTIONS, server.greet),
             (VITAL_CONNECTIONS, server.greet),
+            (TELL_CONNECTIONS, server.guard),
         ):
             opened.append(await connect(dsn, max_connections=most, greet=greet))
-        claims, records, vital = opened
+        claims, records, vital, tell = opened
         server.watch(vital)
-        yield _Pools(dsn=dsn, claims=claims, records=records, vital=vital, server=server)
+        yield _Pools(dsn=dsn, claims=claims, records=records, vital=vital, tell=tell, server=server)
     finally:
         for pool in opened:
             pool.terminate()
@@ -134,6 +169,7 @@ class _Daemon:
         self._settings = settings
         self._read_again = read_again
         self._dsn = pools.dsn
+        self._pools = pools
         self._tasks = tasks
         self._eternal: list[asyncio.Task[None]] = []
         self._database_up = True
@@ -141,7 +177,7 @@ class _Daemon:
         self._name_taken: NodeNameTaken | None = None
         self._oldest_transaction_s = 0.0
         self.metrics = Metrics()
-        self.vital_signs = VitalSigns(clock, on_change=self._calls_changed)
+        self.vital_signs = VitalSigns(clock, on_change=self._calls_changed, on_turn=self.metrics.note_turn)
         profiles = load_profiles(settings.compliance.profile_file)
         self.campaigns = CampaignStore(pool, profiles, vital=pools.vital)
         self.attempts = AttemptStore(pool, profiles)
@@ -149,13 +185,24 @@ class _Daemon:
         self.nodes = NodeStore(pools.vital)
         self.spool = Spool(settings.dialer.spool_dir or settings.database.state_dir / "spool", node)
         self.activity = ActivityStore(pool)
+        self.backlog = BacklogStore(pool)
+        self.leads = LeadStore(pool)
+        self.idempotency = IdempotencyStore(pool)
         self.ami_news: asyncio.Queue[AmiNews] = asyncio.Queue(NEWS_QUEUE)
         self.ari_news: asyncio.Queue[AriNews] = asyncio.Queue(NEWS_QUEUE)
         self.ami = Ami(ami_settings(settings), events=self.ami_news, on_speech=self._calls_changed)
-        self.ari = Ari(ari_settings(settings), events=self.ari_news)
+        self.ari = Ari(AriSettings.of(settings.ari), events=self.ari_news)
         self.reader = EventReader()
         self.queues = QueueMonitor(now=clock.monotonic)
-        self.telephony = Telephony(self.ami, self.ari, self.reader, app=settings.ari.app, trunk=_trunk(settings))
+        self.custom_contexts = CustomContexts(self.ami)
+        self.telephony = Telephony(
+            self.ami,
+            self.ari,
+            self.reader,
+            app=settings.ari.app,
+            trunk=_trunk(settings),
+            before_dial=self.custom_contexts.before_dial,
+        )
         rates = {trunk.name: trunk.max_calls_per_second for trunk in _trunks(settings)}
         self.trunks = Trunks(rates, now=clock.monotonic())
         pacer = Pacer(self.trunks)
@@ -187,6 +234,7 @@ class _Daemon:
             asterisk_ready=self._asterisk_ready,
             node_holds=self._node_holds,
             tasks=tasks,
+            on_moved=self.custom_contexts.moved,
         )
         lost_rows = LostRows(
             attempts=records,
@@ -256,7 +304,24 @@ class _Daemon:
             keep_for=settings.recordings.keep_for,
             look_after=settings.recordings.look_after,
         )
+        self.hooks = Hooks(HookStores.over(pool), callback_within=settings.hooks.callback_within)
+        self.opt_out_line = OptOutLine(marks=OptOutMarks(self.ami), note=self.hooks.opt_out)
+        self.deliverer = Deliverer(
+            deliveries=WebhookStore(pools.tell),
+            events=OutboxStore(pools.tell),
+            send=Sender(settings.webhooks).send,
+            for_crm=partial(result_request, secrets=settings.crm.secrets),
+            clock=clock,
+            give_up_after=settings.webhooks.give_up_after,
+            keep_for=settings.webhooks.keep_for,
+        )
         self.sounds = SoundWatch(sounds=SoundStore(pool), telephony=self.telephony)
+        self.media = (
+            MediaKeeper(media=MediaStore(pool), folder=settings.media.folder, on_change=self.sounds.ring)
+            if settings.media.folder
+            else None
+        )
+        self.pbx_watch = PbxWatch(rows=PbxStore(pool), queues=self.queues, clock=clock, node=node)
         self.listener = Listener(
             ami=self.ami,
             reader=self.reader,
@@ -285,16 +350,27 @@ class _Daemon:
         self._forever("cards", self.cards.run())
         self._forever("recordings", self.archivist.run())
         self._forever("sounds", self.sounds.run())
+        if self.media is not None:
+            self._forever("media", self.media.run())
+        self._forever("pbx-watch", self.pbx_watch.run())
+        self._forever("custom-contexts", self.custom_contexts.watch())
+        self._forever("custom-moments", self.custom_contexts.tell())
+        self._forever("opt-out-line", self.opt_out_line.run())
         self._forever("bell", listen(self._dsn, self._ring))
+        self._forever("events-bell", listen(self._dsn, self.deliverer.ring, channel=EVENTS))
+        self._forever("webhooks", self.deliverer.run())
         self._forever("heartbeat", self._heartbeat(node))
         self._forever("node-name", self._keep_name())
         self._forever("partitions", self._keep_partitions_ahead())
+        self._forever("backlog", self._count_backlog())
         self._forever("vital-signs", self.vital_signs.run())
         self._forever(
             "http", serve(create_app(self.metrics.registry, self._readiness), settings.http.host, settings.http.port)
         )
+        if settings.hooks.port is not None:
+            self._forever("hooks", serve(create_hooks(self.hooks), settings.hooks.host, settings.hooks.port))
         if (interval := systemd.watchdog_interval()) is not None:
-            self._forever("watchdog", _stay_alive(interval.total_seconds()))
+            self._forever("watchdog", systemd.stay_alive(interval))
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._stop)
@@ -391,6 +467,8 @@ class _Daemon:
         self.supervisor.ring()
         self.cards.ring()
         self.sounds.ring()
+        if self.media is not None:
+            self.media.ring()
 
     def _card_answered(self, offer: Offer, event: CallEvent) -> None:
         if offer.attempt_id is not None:
@@ -407,22 +485,44 @@ class _Daemon:
 
     def _link_changed(self, up: bool) -> None:
         if up:
+            self.custom_contexts.link_changed()
+            self.opt_out_line.link_changed()
             self.rescuer.link_restored()
         else:
             self.rescuer.link_lost()
         self.supervisor.wake_all()
 
     def _show_in_metrics(self) -> None:
-        self.metrics.watch_link("ami", is_up=self.ami.up.is_set, counters=lambda: vars(self.ami.counters))
-        self.metrics.watch_link("ari", is_up=self.ari.up.is_set, counters=lambda: vars(self.ari.counters))
+        self.metrics.watch_link(
+            "ami",
+            is_up=self.ami.up.is_set,
+            counters=lambda: vars(self.ami.counters),
+            backlog=self.ami_news.qsize,
+            round_trip_s=lambda: self.ami.round_trip_s,
+        )
+        self.metrics.watch_link(
+            "ari",
+            is_up=self.ari.up.is_set,
+            counters=lambda: vars(self.ari.counters),
+            backlog=self.ari_news.qsize,
+            round_trip_s=lambda: self.ari.round_trip_s,
+        )
+        self.metrics.watch_readiness(self._readiness)
         self.metrics.watch_calls(lambda: self.tracker.calls)
+        self.metrics.watch_campaigns(lambda: self.supervisor.paces)
         self.metrics.watch_trunks(lambda: self.trunks.all)
         self.metrics.watch_queues(self.queues.watched, now=SYSTEM_CLOCK.monotonic)
         self.metrics.watch_loop(lambda: self.vital_signs.blocked_s)
         self.metrics.watch_database(
             clock_difference=lambda: self.database_watch.difference,
-            spool_broken=lambda: bool(self.spool.broken),
+            round_trip_s=lambda: self.database_watch.round_trip_s,
             calls_without_row=lambda: len(self.lost_rows.without_row),
+            pools=self._pools.use,
+        )
+        self.metrics.watch_spool(
+            broken=lambda: bool(self.spool.broken),
+            calls=lambda: self.spool.calls,
+            free_bytes=lambda: self.spool.free_bytes,
         )
         self.metrics.watch_transactions(lambda: self._oldest_transaction_s)
         self.metrics.watch_draining(lambda: self.supervisor.draining)
@@ -438,7 +538,8 @@ class _Daemon:
             "files": not self.vital_signs.files_short,
             "clocks": self.database_watch.clocks_agree,
             "spool": not self.spool.broken or self.spool.broken,
-            "not_draining": not self.supervisor.draining or "`dialerd node undrain` lets it start calls again",
+            "not_draining": not self.supervisor.draining
+            or "others dial: it was told to drain (see `dialerd node undrain`), or its Asterisk is away",
         }
 
     async def _heartbeat(self, node: str) -> None:
@@ -454,13 +555,24 @@ class _Daemon:
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _keep_partitions_ahead(self) -> None:
-        """The months of the activity record are made before they begin."""
+        """The months of the activity record are made before they begin; answers that nobody will ask for again are forgotten."""
         while True:
             try:
                 await self.activity.ensure_partitions()
+                await self.idempotency.forget_old()
             except DialerdError as trouble:
                 log.warning("partitions_not_made", why=str(trouble))
             await asyncio.sleep(PARTITIONS_S)
+
+    async def _count_backlog(self) -> None:
+        """For people and metrics."""
+        while True:
+            try:
+                await self.leads.sum_up_tallies()
+                self.metrics.observe(await self.backlog.count())
+            except DialerdError as trouble:
+                log.warning("backlog_not_counted", why=str(trouble))
+            await asyncio.sleep(BACKLOG_S)
 
 
 def ami_settings(settings: Settings) -> AmiSettings:
@@ -475,17 +587,6 @@ def ami_settings(settings: Settings) -> AmiSettings:
         keepalive_s=ami.keepalive.total_seconds(),
         connect_timeout_s=ami.connect_timeout.total_seconds(),
         event_queue=NEWS_QUEUE,
-    )
-
-
-def ari_settings(settings: Settings) -> AriSettings:
-    ari = settings.ari
-    return AriSettings(
-        base_url=ari.base_url,
-        user=ari.user,
-        password=ari.password.get_secret_value(),
-        app=ari.app,
-        tls_ca=str(ari.tls_ca) if ari.tls_ca else None,
     )
 
 
@@ -514,9 +615,3 @@ async def _never_ends(name: str, work: Coroutine[Any, Any, None]) -> None:
     """An eternal task that ends is itself an error: nothing would do its work any more."""
     await work
     raise RuntimeError(f"{name} has ended by itself")
-
-
-async def _stay_alive(every_s: float) -> None:
-    while True:
-        systemd.alive()
-        await asyncio.sleep(every_s)

@@ -119,6 +119,42 @@ class InvalidMenu(DialerdError):
         self.problems = tuple(problems)
 
 
+class InvalidWebhook(DialerdError):
+    """The webhook cannot be set so; nothing was changed. `problems` are sentences, one for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("the webhook cannot be set so: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class InvalidMedium(DialerdError):
+    """The sound cannot be used; nothing was stored. `problems` are sentences, one for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("the sound cannot be used: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class InUse(DialerdError):
+    """Something needs it; nothing was removed. `problems` are sentences, one for each."""
+
+    def __init__(self, what: str, problems: Sequence[str]) -> None:
+        super().__init__(f"{what} is in use: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class MediaOff(DialerdError):
+    """Nobody places sounds where Asterisk finds them: set media.folder, here and at the daemons, and start them anew."""
+
+
+class NoSound(DialerdError):
+    """The recording has no sound that can be played."""
+
+
+class RecordingElsewhere(DialerdError):
+    """The recording is with an Asterisk that cannot be asked from here."""
+
+
 class InvalidDisposition(DialerdError):
     """What the agent says of the call cannot be written down; nothing was changed."""
 
@@ -129,6 +165,10 @@ class OfferClosed(DialerdError):
 
 class LegGone(DialerdError):
     """That leg has hung up."""
+
+
+class CampaignKept(DialerdError):
+    """Calls of this campaign were dialed: they are the evidence of what was done, so it stays. Cancel it instead."""
 
 
 class LeadsClosed(DialerdError):
@@ -157,7 +197,19 @@ class ChangedMeanwhile(DialerdError):
 
 
 class SignInRefused(DialerdError):
-    """Login and password do not belong together."""
+    """Login and password do not belong together, or this login is closed: after five wrong passwords in a row, for 15 minutes."""
+
+
+class InvalidPassword(DialerdError):
+    """The new password cannot be used; nothing was stored. `problems` are sentences, one for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class LastOwner(DialerdError):
+    """This is the last owner of the account who is not disabled: make another one first."""
 
 
 class NotPermitted(DialerdError):
@@ -174,6 +226,14 @@ class InvalidRequest(DialerdError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+
+
+class JobGivenUp(DialerdError):
+    """The job was taken for dead, since nothing was heard of it for a minute. Nothing was stored: begin it once more."""
+
+
+class JobsFull(DialerdError):
+    """Too many uploads wait for their turn: try again when some are done."""
 
 
 class NodeNameTaken(DialerdError):

@@ -16,7 +16,7 @@ import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -227,11 +227,16 @@ class WebSettings(_Group):
     """Where the API and the portal listen (`dialerd web`, `dialerd run --with-web`). Beyond this host only with TLS: its own, or that
     of a reverse proxy in front of it (docs/operations.md)."""
     port: Port = 8080
+    metrics_port: Port | None = None
+    """Where `dialerd web` shows its /metrics, on `http.host`; by custom 9111. Unset: nowhere. With `dialerd run --with-web` they are among
+    the daemon's."""
     tls_cert: Path | None = None
     """Certificate chain (PEM) to serve HTTPS with; with `tls_key`."""
     tls_key: Path | None = None
     behind_proxy: bool = False
     """Whether a reverse proxy on this host speaks to the browsers: its X-Forwarded-For and -Proto are believed, and nobody else's."""
+    hosts: tuple[Annotated[str, Field(pattern=r"^([a-z0-9._-]{1,253}|\[[0-9a-f:.]+\])$")], ...] = ()
+    """Names or addresses by which browsers and programs call it, in lower case and without port: others are turned away. None: any."""
     session_lifetime: Annotated[Length, Field(ge=timedelta(minutes=1), le=timedelta(days=30))] = timedelta(hours=12)
     """After which somebody signs in anew."""
     requests_per_minute: Annotated[int, Field(ge=10, le=1_000_000)] = 1200
@@ -246,6 +251,15 @@ class WebSettings(_Group):
         return self
 
 
+class HooksSettings(_Group):
+    host: str = "127.0.0.1"
+    """Where the dialplan's hooks are answered (docs/hooks.md). They ask for no password: nothing but this host by default."""
+    port: Port | None = None
+    """9110 by custom, which the dialplan assumes. Unset: there are no hooks."""
+    callback_within: Annotated[Length, Field(ge=timedelta(minutes=1), le=timedelta(days=3650))] = timedelta(days=30)
+    """How long after a campaign's last call to a lead a call from there is still recognized, if the campaign does not go on."""
+
+
 class LogSettings(_Group):
     format: Literal["json", "console", "auto"] = "auto"
     """`auto` is lines for people on a terminal, and JSON elsewhere."""
@@ -253,6 +267,8 @@ class LogSettings(_Group):
 
 
 class CrmSettings(_Group):
+    group: ClassVar[str] = "crm"
+
     secrets: dict[Annotated[str, Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$", max_length=64)], SecretStr] = Field(
         default_factory=dict
     )
@@ -288,6 +304,42 @@ class CrmSettings(_Group):
         return {str(name).lower(): secret for name, secret in secrets.items()} if isinstance(secrets, dict) else secrets
 
 
+class WebhookSettings(_Group):
+    group: ClassVar[str] = "webhooks"
+    tries: ClassVar[int] = 1
+    longest_wait: ClassVar[timedelta] = timedelta(0)
+    max_answer_mb: ClassVar[int] = 1
+    max_total_mb: ClassVar[int] = 1
+
+    allowed_networks: tuple[Annotated[IPvAnyNetwork, BeforeValidator(_no_number)], ...] = ()
+    """Networks (CIDR) that may be told although they are private, like 10.20.0.0/24. Others than public ones may not."""
+    tls_ca: Path | None = None
+    """Certificates to trust (PEM), where a receiver's is not signed by one that the system trusts."""
+    connect_timeout: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(seconds=20))] = timedelta(seconds=5)
+    idle_timeout: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(seconds=30))] = timedelta(seconds=10)
+    """Longest silence of a receiver, before its answer and within it."""
+    timeout: Annotated[Length, Field(ge=timedelta(seconds=1), le=timedelta(seconds=30))] = timedelta(seconds=15)
+    """What a receiver may take for one event. Then it is tried again later."""
+    give_up_after: Annotated[Length, Field(ge=timedelta(minutes=1), le=timedelta(days=7))] = timedelta(hours=24)
+    """How long an event is tried again and again; then it is a dead letter, which people can have sent once more."""
+    keep_for: Annotated[Length, Field(ge=timedelta(minutes=1), le=timedelta(days=365))] = timedelta(days=7)
+    """How long events are kept once they are told: a live feed can go on where it broke off. Dead letters are kept for thirty days."""
+
+
+class MediaSettings(_Group):
+    folder: Path | None = None
+    """Folder `dialerd-media` among the sounds of Asterisk, such as /usr/share/asterisk/sounds/dialerd-media, into which the daemon may
+    write: sounds that people upload are placed there. The same at the web server. Unset: nobody can upload sounds."""
+
+    @field_validator("folder")
+    @classmethod
+    def _is_called_so(cls, folder: Path | None) -> Path | None:
+        """Sounds are named by it; and files that no medium has are removed from it."""
+        if folder is not None and not (folder.is_absolute() and folder.name == "dialerd-media"):
+            raise ValueError("an absolute path that ends in /dialerd-media, since the sounds are named by it")
+        return folder
+
+
 class RecordingsSettings(_Group):
     keep_for: Annotated[Length, Field(ge=timedelta(minutes=1), le=timedelta(days=36500))] | None = None
     """A recording is deleted from Asterisk when it is so old. None (in text: `none`): dialerd deletes none."""
@@ -317,10 +369,13 @@ class Settings(BaseSettings):
     dialer: DialerSettings = Field(default_factory=DialerSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     web: WebSettings = Field(default_factory=WebSettings)
+    hooks: HooksSettings = Field(default_factory=HooksSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     compliance: ComplianceSettings = Field(default_factory=ComplianceSettings)
     crm: CrmSettings = Field(default_factory=CrmSettings)
+    webhooks: WebhookSettings = Field(default_factory=WebhookSettings)
     recordings: RecordingsSettings = Field(default_factory=RecordingsSettings)
+    media: MediaSettings = Field(default_factory=MediaSettings)
 
     @classmethod
     def settings_customise_sources(

@@ -1,5 +1,6 @@
 """What systemd is told, and what it asks for: ready, stopping, a status line, a sign of life. Elsewhere: nothing."""
 
+import asyncio
 import os
 import socket
 from datetime import timedelta
@@ -33,6 +34,13 @@ def watchdog_interval() -> timedelta | None:
     except (KeyError, ValueError):
         return None
     return timedelta(microseconds=allowed) / 2 if allowed > 0 else None
+
+
+async def stay_alive(every: timedelta) -> None:
+    """Give signs of life for as long as the event loop turns. Never ends."""
+    while True:
+        alive()
+        await asyncio.sleep(every.total_seconds())
 
 
 def notify(message: str) -> bool:

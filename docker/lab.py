@@ -34,6 +34,9 @@ BASE_PACKAGES = ("asterisk", "ca-certificates", "python3")
 ENGINE_FLAGS = ("--iptables=false", "--bridge=none")
 """All containers share the host's network, so that the engine needs neither netfilter nor a bridge."""
 
+MEDIA = "/usr/share/asterisk/sounds/dialerd-media"
+"""Where the PBX finds what daemons place in the folder of the laboratory."""
+
 EX_UNAVAILABLE = 69
 INTERRUPTED = 130
 
@@ -123,6 +126,11 @@ class Laboratory:
         """The sound of each call that was listened to."""
         return self.folder / "heard"
 
+    @property
+    def media(self) -> Path:
+        """Sounds that a daemon places for the PBX."""
+        return self.folder / "dialerd-media"
+
     def containers(self) -> list[Container]:
         return [self.far_end, self.pbx]
 
@@ -138,6 +146,7 @@ class Laboratory:
             },
             address=self.pbx_address,
             ports=(5038, 8088),
+            mounts={str(self.media): MEDIA},
         )
 
     @property
@@ -393,6 +402,8 @@ def open_record(lab: Laboratory) -> None:
 
     A record with other columns than today's is begun anew.
     """
+    lab.media.mkdir(parents=True, exist_ok=True)
+    lab.media.chmod(0o755)
     lab.heard.mkdir(parents=True, exist_ok=True)
     lab.heard.chmod(0o777)
     if not lab.calls_csv.exists() or not lab.calls_csv.read_bytes().startswith(EMPTY_RECORD.read_bytes()):
@@ -455,6 +466,7 @@ def addresses(lab: Laboratory) -> str:
         "agents": f"1001-{1000 + lab.agents}",
         "calls_csv": str(lab.calls_csv),
         "heard": str(lab.heard),
+        "media": str(lab.media),
     }
     return "\n".join(f"{name}={value}" for name, value in facts.items())
 

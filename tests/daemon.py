@@ -140,3 +140,38 @@ async def running_daemon(lab: Lab, **overrides: str) -> AsyncIterator[Daemon]:
             raise
         finally:
             await daemon.stop()
+
+
+@asynccontextmanager
+async def running_web(daemon: Daemon, **overrides: str) -> AsyncIterator[str]:
+    """`dialerd web` beside a daemon, over the same database: its address, once it answers. Its log is shown if the test fails."""
+    port = free_port()
+    environment = {**daemon.environment, "DIALERD_WEB__PORT": str(port), **overrides}
+    log = daemon.folder / "web.log"
+    with log.open("ab") as file:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "dialerd.cli", "web", env=environment, stdout=file, stderr=file
+        )
+    try:
+        async with asyncio.timeout(60):
+            while not await _listens(port):
+                if process.returncode is not None:
+                    raise RuntimeError("dialerd web has ended")
+                await asyncio.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    except BaseException:
+        sys.stderr.write(log.read_text(encoding="utf-8")[-8000:])
+        raise
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -663,22 +663,27 @@ class Lab:
 
     async def call_in(self, queue: str, caller: str, *, talk_s: float = 5.0, patience_s: float = 60.0) -> None:
         """Somebody calls the queue: hangs up after `talk_s` with an agent, or when `patience_s` of waiting is over."""
-        variables = {
+        times = {"TALK_MS": milliseconds((talk_s, talk_s)), "PATIENCE_MS": str(round(patience_s * 1000))}
+        await self.dial_pbx(f"queue-{queue}", caller, context="call-in", **times)
+
+    async def dial_pbx(self, extension: str, caller: str, *, context: str = "call-extension", **variables: str) -> None:
+        """Somebody calls an extension of the PBX, and once it has answered does as a lead: presses the keys of the own number
+        (`set_keys`), stays as long as leads talk, and hangs up."""
+        opened = {
             "call_kind": "inbound",
-            "call_dialed": f"queue-{queue}",
+            "call_dialed": extension if context == "call-in" else caller,
             "call_invite": f"{datetime.now(UTC).timestamp():.3f}",
             # AMI splits a variable's value at commas that are not escaped.
             "CHANNEL(hangup_handler_push)": r"record\,s\,1",
-            "TALK_MS": milliseconds((talk_s, talk_s)),
-            "PATIENCE_MS": str(round(patience_s * 1000)),
+            **variables,
         }
         await self.far_end.act(
             "Originate",
-            variables,
-            Channel=f"PJSIP/queue-{queue}@pbx",
+            opened,
+            Channel=f"PJSIP/{extension}@pbx",
             CallerID=f"<{caller}>",
             Account=caller,
-            Context="call-in",
+            Context=context,
             Exten="s",
             Priority="1",
             Timeout="15000",

@@ -1,13 +1,18 @@
 """What the routes stand on, and how they reach it."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from dialerd.api.card_bell import CardBell
+from dialerd.api.jobs import Jobs
 from dialerd.clock import Clock
+from dialerd.domain.recordings import RecordingFile, RecordingPlace
+from dialerd.media.converter import Converter
 from dialerd.settings import Settings
 from dialerd.store.stores import Stores
 
@@ -15,9 +20,8 @@ from dialerd.store.stores import Stores
 class Sounds(Protocol):
     """What is heard, where Asterisk keeps it."""
 
-    def recording(self, name: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """A stored recording (WAV), piece by piece. Raises NotFound, AsteriskUnavailable."""
-        ...
+    async def recording(self, place: RecordingPlace, file: RecordingFile) -> Path:
+        """The whole WAV file, here for a while. Raises RecordingElsewhere, NoSound, AsteriskUnavailable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,13 @@ class Parts:
     clock: Clock
     sounds: Sounds | None = None
     """None where this process does not reach Asterisk."""
+    card_bell: CardBell = field(default_factory=CardBell)
+    converter: Converter = field(default_factory=Converter)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Whoever opens the application closes them."""
+        return Jobs(self.stores.jobs)
 
 
 def parts_of(request: Request) -> Parts:

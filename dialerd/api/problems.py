@@ -13,6 +13,11 @@ from starlette.exceptions import HTTPException
 
 from dialerd import errors
 from dialerd.errors import DialerdError
+from dialerd.guarded_http.client import AnswerTooLarge, AnswerUnusable, NoAnswer, RequestRefused
+from dialerd.guarded_http.public_address import UrlRefused
+from dialerd.imports import RowsRefused
+from dialerd.lead_sources.base import UnreadableSource
+from dialerd.lead_sources.crm_source import InvalidCrmSource
 
 log = structlog.get_logger(__name__)
 
@@ -38,16 +43,34 @@ _KINDS: Sequence[tuple[type[DialerdError], str, HTTPStatus]] = (
     (errors.AlreadyThere, "already-there", HTTPStatus.CONFLICT),
     (errors.ChangedMeanwhile, "changed-meanwhile", HTTPStatus.PRECONDITION_FAILED),
     (errors.KeyReused, "idempotency-key-reused", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.InvalidPassword, "invalid-password", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.LastOwner, "last-owner", HTTPStatus.CONFLICT),
     (errors.InvalidRequest, "invalid-request", HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.InvalidCampaign, "invalid-campaign", HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.InvalidAccount, "invalid-account", HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.InvalidMenu, "invalid-menu", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.InvalidWebhook, "invalid-webhook", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.InvalidMedium, "invalid-medium", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.InUse, "in-use", HTTPStatus.CONFLICT),
+    (errors.MediaOff, "media-off", HTTPStatus.CONFLICT),
+    (errors.NoSound, "no-sound", HTTPStatus.CONFLICT),
+    (errors.RecordingElsewhere, "recording-elsewhere", HTTPStatus.CONFLICT),
     (errors.InvalidDisposition, "invalid-disposition", HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.StartRefused, "start-refused", HTTPStatus.CONFLICT),
     (errors.IllegalTransition, "illegal-transition", HTTPStatus.CONFLICT),
+    (errors.CampaignKept, "campaign-kept", HTTPStatus.CONFLICT),
     (errors.LeadsClosed, "leads-closed", HTTPStatus.CONFLICT),
     (errors.LeadInFlight, "lead-in-flight", HTTPStatus.CONFLICT),
     (errors.OfferClosed, "offer-closed", HTTPStatus.CONFLICT),
+    (errors.JobsFull, "jobs-full", HTTPStatus.TOO_MANY_REQUESTS),
+    (InvalidCrmSource, "invalid-crm-source", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UnreadableSource, "unreadable-source", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (RowsRefused, "rows-refused", HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UrlRefused, "crm-refused", HTTPStatus.UNPROCESSABLE_ENTITY),
+    *(
+        (kind, "crm-unusable", HTTPStatus.BAD_GATEWAY)
+        for kind in (NoAnswer, RequestRefused, AnswerTooLarge, AnswerUnusable)
+    ),
     (errors.StoreBusy, "store-busy", HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.StoreUnavailable, "store-unavailable", HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.AsteriskUnavailable, "asterisk-unavailable", HTTPStatus.SERVICE_UNAVAILABLE),
@@ -59,6 +82,7 @@ _IDS = {
     HTTPStatus.FORBIDDEN: "not-permitted",
     HTTPStatus.NOT_FOUND: "not-found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+    HTTPStatus.LENGTH_REQUIRED: "length-required",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large",
     HTTPStatus.TOO_MANY_REQUESTS: "too-many-requests",
 }

@@ -190,6 +190,8 @@ class Ami:
         self._on_speech = on_speech
         self.why_down = "not connected yet"
         self.counters = AmiCounters()
+        self.round_trip_s: float | None = None
+        """Of the last sign of life. None: the link does not stand."""
         self._settings = settings
         self._events = events
         self._login = _login(settings)
@@ -312,10 +314,19 @@ class Ami:
         self._last_started = announcement.started
         log.info("ami_link_up", host=self._settings.host, restarted=announcement.restarted)
         settings = self._settings
-        reason = await keep_alive(link, every_s=settings.keepalive_s, most_misses=settings.keepalive_misses)
+        reason = await keep_alive(
+            link,
+            every_s=settings.keepalive_s,
+            most_misses=settings.keepalive_misses,
+            note_round_trip=self._note_round_trip,
+        )
+        self.round_trip_s = None
         self._backoff.stood(time.monotonic() - since)
         log.warning("ami_link_down", reason=reason)
         await self._events.put(AmiLinkDown(reason))
+
+    def _note_round_trip(self, seconds: float) -> None:
+        self.round_trip_s = seconds
 
 
 class _ActionIds:

@@ -30,6 +30,7 @@ from yarl import URL
 from dialerd.asterisk import variables
 from dialerd.asterisk.link import Backoff, Outbox, keep_alive
 from dialerd.errors import AsteriskUnavailable, DialerdError
+from dialerd.settings import AriSettings as Configured
 from dialerd.tls import trusting
 
 with warnings.catch_warnings():
@@ -114,6 +115,16 @@ class AriSettings:
     """The events that Asterisk is asked to send, of 67 that one call would make; what else happens to a channel comes over
     AMI. Even that another daemon takes our application is not told to who did not ask for it (tried on 22.10.1)."""
 
+    @classmethod
+    def of(cls, configured: Configured) -> AriSettings:
+        return cls(
+            base_url=configured.base_url,
+            user=configured.user,
+            password=configured.password.get_secret_value(),
+            app=configured.app,
+            tls_ca=str(configured.tls_ca) if configured.tls_ca else None,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class AriEvent:
@@ -165,6 +176,8 @@ class Ari:
         """Set while another daemon has taken our application."""
         self.why_down = "not connected yet"
         self.counters = AriCounters()
+        self.round_trip_s: float | None = None
+        """Of the last sign of life. None: the link does not stand."""
         self._settings = settings
         self._events = events
         self._tls = None if settings.tls_ca is None else trusting(settings.tls_ca)
@@ -200,7 +213,7 @@ class Ari:
 
         Raises AriDown, AriRefused or AriTimeout; what was taken until then is of no use.
         """
-        await self._standing_link().download(f"/ari/recordings/stored/{quote(name, safe='')}/file", take)
+        await self._standing_link().download(_path_of_recording(name), take)
 
     def _standing_link(self) -> _Link:
         if self._link is None or not self.up.is_set():
@@ -276,10 +289,41 @@ class Ari:
         self.counters.reconnects += self._stood_before
         self._stood_before = True
         log.info("ari_link_up", app=self._settings.app)
-        reason = await keep_alive(link, every_s=self._settings.keepalive_s, most_misses=self._settings.keepalive_misses)
+        reason = await keep_alive(
+            link,
+            every_s=self._settings.keepalive_s,
+            most_misses=self._settings.keepalive_misses,
+            note_round_trip=self._note_round_trip,
+        )
+        self.round_trip_s = None
         self._backoff.stood(time.monotonic() - since)
         log.warning("ari_link_down", reason=reason)
         await self._events.put(AriLinkDown(reason))
+
+    def _note_round_trip(self, seconds: float) -> None:
+        self.round_trip_s = seconds
+
+
+class RecordingsReader:
+    """Reads stored recordings by login alone: no application is taken from the daemon that holds it. To be closed."""
+
+    def __init__(self, settings: AriSettings) -> None:
+        tls = None if settings.tls_ca is None else trusting(settings.tls_ca)
+        self._http = _Http(settings, tls, AriCounters())
+
+    async def download(self, name: str, take: Callable[[bytes], None]) -> None:
+        """As Ari.download_recording."""
+        await self._http.download(_path_of_recording(name), take)
+
+    async def entity_id(self) -> str:
+        """What tells this Asterisk apart from others; empty: it does not say. Raises AriDown, AriRefused or AriTimeout."""
+        reply = await self._http.request("GET", "/ari/asterisk/info", params={"only": "system"})
+        said = reply.decoded()
+        system = said.get("system") if isinstance(said, dict) else None
+        return str(system.get("entity_id", "")) if isinstance(system, dict) else ""
+
+    async def close(self) -> None:
+        await self._http.close()
 
 
 class _Holder:
@@ -526,6 +570,10 @@ class _Http:
         if any(segment in ("", ".", "..") for segment in path.split("/")):
             raise InvalidAriValue(f"{path!r} is no path of an operation")
         return URL(f"{self.root}/ari/{path}", encoded=True)
+
+
+def _path_of_recording(name: str) -> str:
+    return f"/ari/recordings/stored/{quote(name, safe='')}/file"
 
 
 async def _is_unknown(http: _Http, app: str) -> bool:

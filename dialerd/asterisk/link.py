@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from random import SystemRandom
 from typing import Generic, Protocol, TypeVar
 
@@ -78,14 +80,19 @@ class Watched(Protocol):
     def lose(self, reason: str) -> None: ...
 
 
-async def keep_alive(link: Watched, *, every_s: float, most_misses: int) -> str:
+async def keep_alive(
+    link: Watched, *, every_s: float, most_misses: int, note_round_trip: Callable[[float], None] = lambda _: None
+) -> str:
     """Ask for signs of life until the link is lost, by itself or for want of them. Returns why.
 
+    `note_round_trip` is told how many seconds each sign took to come.
     After a miss the next question follows at once, so a dead peer is noticed within every_s * (most_misses + 1).
     """
     misses = 0
     while not link.lost.done():
+        asked = time.monotonic()
         if await link.answers():
+            note_round_trip(time.monotonic() - asked)
             misses = 0
             await asyncio.wait({link.lost}, timeout=every_s)
         else:

@@ -143,6 +143,8 @@ class QueueMonitor:
             device=_device_state(headers.get("Status")),
             paused=headers.get("Paused", "1") != "0",
             wrapup_until=known.told.wrapup_until if known else 0.0,
+            pause_reason=headers.get("PausedReason", ""),
+            in_call=headers.get("InCall", "0") == "1",
         )
         member = _Member(told=told, wrapup_s=_seconds(headers.get("Wrapuptime")), listed=self._resync)
         if known and told.device is DeviceState.NOT_INUSE and self._resync <= known.called_in + 1:

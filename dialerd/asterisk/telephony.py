@@ -1,7 +1,7 @@
 """Carries out what a call needs on the PBX: AMI originates and hangs up, ARI plays to, joins and moves the legs that were answered."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,18 @@ class TrunkSettings:
 class Telephony:
     """Fulfils the dialer's port of the same name."""
 
-    def __init__(self, ami: Ami, ari: Ari, reader: EventReader, *, app: str, trunk: TrunkSettings) -> None:
+    def __init__(
+        self,
+        ami: Ami,
+        ari: Ari,
+        reader: EventReader,
+        *,
+        app: str,
+        trunk: TrunkSettings,
+        before_dial: Callable[[Call], Awaitable[None]] | None = None,
+    ) -> None:
+        """`before_dial` is called right before each lead is dialed, and never raises."""
+        self._before_dial = before_dial
         self._ami = ami
         self._ari = ari
         self._reader = reader
@@ -78,6 +89,8 @@ class Telephony:
         Raises CallNotPlaced when it certainly did not leave; AsteriskUnavailable when that is not known.
         """
         self.follow(call)
+        if self._before_dial is not None:
+            await self._before_dial(call)
         await self._originate(
             str(call.id),
             context=variables.ANSWERED_CONTEXT,

@@ -22,6 +22,13 @@ DETECT_MACHINE = "DIALERD_DETECT_MACHINE"
 SKILL = "__DIALERD_SKILL"
 EXTENSION = "__DIALERD_EXTENSION"
 HEADER = "__DIALERD_HEADER_{n}"  # counted from 1
+MOMENT = "DIALERD_MOMENT"  # this and the next ones: of the custom contexts
+LEAD = "DIALERD_LEAD"
+NUMBER = "DIALERD_NUMBER"
+AGENT = "DIALERD_AGENT"
+OUTCOME = "DIALERD_OUTCOME"
+TALK = "DIALERD_TALK_S"
+OF_ATTEMPT = "DIALERD_ATTEMPT"
 SIP_HEADER = "PJSIP_HEADER(add,X-Dialerd-{name})"
 
 ON = "1"
@@ -35,6 +42,15 @@ QUEUE_CONTEXT = "dialerd-queue"
 MESSAGE_CONTEXT = "dialerd-message"
 START = "s"
 
+DNC_CONTEXT = "dialerd-dnc"
+CALLBACK_CONTEXT = "dialerd-callback"
+CALLBACK_CONNECT_CONTEXT = "dialerd-callback-connect"
+OPT_OUT_CONTEXT = "dialerd-optout"
+HOOK_CONTEXTS = (DNC_CONTEXT, CALLBACK_CONTEXT, CALLBACK_CONNECT_CONTEXT, OPT_OUT_CONTEXT)
+"""Of extensions_dialerd_hooks.conf, which a site may do without."""
+CUSTOM_CONTEXT = "dialerd-custom"
+CUSTOM_CONTEXT_OF = "dialerd-custom-{moment}"
+
 CONTEXTS = (ANSWERED_CONTEXT, HUNT_CONTEXT, HUNTED_CONTEXT, LEAD_DATA_CONTEXT, QUEUE_CONTEXT, MESSAGE_CONTEXT)
 
 LEAD_LEG = "lead"
@@ -45,3 +61,5 @@ MESSAGE_EVENT = "DialerdMessage"
 OPT_OUT_EVENT = "DialerdOptOut"
 OPT_OUT_FAMILY = "dialerd-optout"
 """Of Asterisk's database: `<family>/<attempt>` = epoch seconds."""
+OPT_OUT_LINE_FAMILY = "dialerd-optout-line"
+"""Of Asterisk's database: `<family>/<caller's number>` = `<epoch seconds>:<account, percent-encoded>`."""

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]  # it is meant to be found there
 
 from dialerd import __version__
 from dialerd.cli import (
     accounts,
     agents,
     audit,
+    audit_log,
     caller_ids,
     campaigns,
     compliance,
@@ -18,15 +20,21 @@ from dialerd.cli import (
     crm,
     dnc,
     explain,
+    install,
     leads,
+    maintenance,
+    media,
     menus,
     nodes,
     recordings,
     service,
     status,
+    tokens,
+    users,
+    webhooks,
 )
 from dialerd.cli.console import say
-from dialerd.cli.doors import Doors, tell
+from dialerd.cli.doors import EPILOG, Doors, tell
 from dialerd.cli.session import Session
 from dialerd.log import configure
 from dialerd.settings import CONFIG_VARIABLE, LogSettings
@@ -35,12 +43,13 @@ app = typer.Typer(
     cls=Doors,
     name="dialerd",
     help="Dials campaigns of leads through Asterisk and hands answered calls to the agents of a queue.",
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for room in (service, status, audit):
+for room in (service, status, audit, maintenance, install):
     room.add_to(app)
 for name, group in (
     ("campaign", campaigns.app),
@@ -48,6 +57,7 @@ for name, group in (
     ("crm", crm.app),
     ("dnc", dnc.app),
     ("menu", menus.app),
+    ("media", media.app),
     ("agent", agents.app),
     ("node", nodes.app),
     ("recordings", recordings.app),
@@ -56,6 +66,10 @@ for name, group in (
     ("account", accounts.app),
     ("caller-ids", caller_ids.app),
     ("config", config.app),
+    ("user", users.app),
+    ("token", tokens.app),
+    ("audit-log", audit_log.app),
+    ("webhook", webhooks.app),
 ):
     app.add_typer(group, name=name)
 
@@ -84,6 +98,7 @@ def before_every_command(
 
 def main() -> None:
     """Ends the process. An error that nobody foresaw is told in one line, too, with the place where it arose."""
+    completion_init()  # for `dialerd completion`; typer's own options for it would write into people's dotfiles
     try:
         app()
     except Exception as bug:  # noqa: BLE001  the last door: behind it there is only a traceback

@@ -9,15 +9,12 @@ import typer
 from dialerd.cli.console import AsJson, facts, out, print_json
 from dialerd.cli.options import caller_id, read, refuse_unknown_profile, taken_away
 from dialerd.cli.session import Stores, in_store
-from dialerd.domain.accounts import Account, AccountRules, UnknownZone
+from dialerd.domain.accounts import MOST_CALLS, Account, AccountRules, UnknownZone
 from dialerd.domain.phone import is_region
 from dialerd.domain.schedule import parse_row, row_text
 from dialerd.domain.timezones import is_zone
 
 app = typer.Typer(help="What holds for all campaigns of an account.", no_args_is_help=True)
-
-MOST_CALLS = 1_000_000
-"""More than anybody means: a cap that high is none, and `--unset` takes it away."""
 
 UNSET: Mapping[str, Mapping[str, object]] = {
     "business-hours": {"business_hours": ()},

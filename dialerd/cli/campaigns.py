@@ -14,24 +14,21 @@ from dialerd.cli.session import Stores, in_store
 from dialerd.domain.abandonment import Abandonment
 from dialerd.domain.caller_id import PoolNumber
 from dialerd.domain.campaigns import (
-    CAMPAIGN_TRANSITIONS,
     Campaign,
     CampaignAction,
     CampaignSettings,
-    CampaignStatus,
     Target,
+    possible_actions,
 )
 from dialerd.domain.leads import FINAL
-from dialerd.domain.nodes import Daemons
 from dialerd.domain.outcomes import Outcome, OutcomeRule
 from dialerd.domain.schedule import plan_text, row_text, window_text
 from dialerd.errors import DialerdError, IllegalTransition
+from dialerd.reports.explained import hold_of
 from dialerd.store.caller_ids import raise_for_pool
 from dialerd.store.campaigns import CampaignOverview
 
 app = typer.Typer(help="Make campaigns, and start, pause, stop, edit them.", no_args_is_help=True)
-
-_BY_HAND = frozenset(CampaignAction) - {CampaignAction.COMPLETE}
 
 
 @app.command(
@@ -164,7 +161,7 @@ async def _moved(stores: Stores, reference: str, action: CampaignAction, starts_
 
 
 def _cannot(campaign: Campaign, action: CampaignAction) -> DialerdError:
-    acts = CAMPAIGN_TRANSITIONS[campaign.status].keys() & _BY_HAND
+    acts = possible_actions(campaign.status)
     possible = f"possible is {', '.join(sorted(acts))}" if acts else "it stays so"
     return DialerdError(f"campaign {campaign.settings.name!r} is {campaign.status}: no {action} from there; {possible}")
 
@@ -249,30 +246,6 @@ def _described(shown: _Shown) -> dict[str, object]:
         "leads": ", ".join(f"{count} {state}" for state, count in overview.leads.items() if count) or 0,
         "calls in flight": overview.open_attempts,
     }
-
-
-def hold_of(overview: CampaignOverview, zone: str) -> str:
-    """Why no call starts now, and until when if that is known; empty while calls start, or nobody has asked for any."""
-    if overview.campaign.status is CampaignStatus.SCHEDULED:
-        return overview.hold_sentence or ""
-    if overview.campaign.status is not CampaignStatus.RUNNING:
-        return ""
-    if overview.owner is None:
-        return why_undialed(overview.daemons, zone)
-    until = f" until {local(overview.hold_until, zone)}" if overview.hold_until else ""
-    return (overview.hold_sentence or "") + until
-
-
-def why_undialed(daemons: Daemons, zone: str) -> str:
-    """Of a campaign that runs, and that no daemon owns."""
-    silent = f"{daemons.last_owner} did, and is silent since {local(daemons.silent_since, zone)}"
-    before = f" ({silent})" if daemons.last_owner else ""
-    if not daemons.alive:
-        return f"no daemon dials it: start one with `dialerd run`{before}"
-    if daemons.alive == len(daemons.draining):
-        names = ", ".join(daemons.draining)
-        return f"no daemon dials it, for all that live are draining: let one go on with `dialerd node undrain` ({names}){before}"
-    return f"no daemon dials it yet: one that lives takes it up in a moment{before}"
 
 
 def ledger_values(abandonment: Abandonment) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dialerd.domain.timezones import in_zone
+from dialerd.domain.timezones import local as local
 
 UNBOUND = 1_000
 """Columns of what is not a terminal."""
@@ -35,8 +35,21 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
+_json_is_spoken = False
+
+
+def speak_json(wanted: bool) -> bool:
+    """Whether `say` says it as JSON from now on."""
+    global _json_is_spoken  # noqa: PLW0603  standard output is the process's, too
+    _json_is_spoken = wanted
+    return wanted
+
+
 def say(text: str) -> None:
-    out().print(plain(text))
+    if _json_is_spoken:
+        sys.stdout.write(json.dumps({"message": text}, ensure_ascii=False) + "\n")
+    else:
+        out().print(plain(text))
 
 
 def complain(text: str) -> None:
@@ -84,8 +97,3 @@ def facts(pairs: Mapping[str, object]) -> Table:
     for name, value in pairs.items():
         grid.add_row(plain(name), plain("-" if value is None or value == "" else value))
     return grid
-
-
-def local(moment: datetime | None, zone: str) -> str:
-    """The moment in that zone, with the zone's name, so that nobody has to guess."""
-    return in_zone(moment, zone).strftime("%Y-%m-%d %H:%M:%S %Z") if moment else "-"

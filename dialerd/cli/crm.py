@@ -1,7 +1,6 @@
 """`dialerd crm`: where a campaign's leads come from besides files, and the taking of them."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,15 +10,16 @@ import typer
 from dialerd.cli.console import AsJson, facts, local, out, print_json, say, table
 from dialerd.cli.options import CampaignRef, Region
 from dialerd.cli.session import Stores, in_store
-from dialerd.cli.uploads import OnBadRows, Policy, Report, counted, findings, reported, sifted, tell
+from dialerd.cli.uploads import OnBadRows, Report, counted, findings, reported, tell
 from dialerd.domain.campaigns import Campaign
 from dialerd.domain.leads import NewLead
 from dialerd.domain.phone import mask
 from dialerd.errors import DialerdError
+from dialerd.guarded_http.public_address import host_of
+from dialerd.imports import Manner, Policy, sample_leads, sync_leads
 from dialerd.lead_sources.base import BadRow, GoodRow
-from dialerd.lead_sources.crm_api import SAMPLE, read_leads, read_sample
-from dialerd.lead_sources.crm_source import CrmSource, read_source, read_source_file
-from dialerd.lead_sources.public_address import host_of
+from dialerd.lead_sources.crm_api import SAMPLE
+from dialerd.lead_sources.crm_source import read_source, read_source_file
 from dialerd.store.crm_sources import StoredSource
 from dialerd.store.leads import Duplicates, ImportReport
 
@@ -61,12 +61,15 @@ def set_source(
     [paging]                                       # or: next = "links.next"
     page_parameter = "page"
     first_page = 1
+    [results]                                      # where results go, and in which words: docs/webhooks.md
+    url = "https://crm.example.com/api/results"
+    mapping.answer = "data.menu_result"
     """
     source = read_source_file(file)
 
     async def work(stores: Stores) -> tuple[Campaign, Rows]:
         target = await stores.find_campaign(campaign)
-        rows = await _sample(stores, source, region, SAMPLE) if sample else []
+        rows = await sample_leads(await stores.account(), source, stores.settings.crm, region=region) if sample else []
         if rows and not any(isinstance(row, GoodRow) for row in rows):
             tell(findings(_bad(rows)))
             raise NothingFits
@@ -103,7 +106,9 @@ def preview(
     async def work(stores: Stores) -> Rows:
         target = await stores.find_campaign(campaign)
         stored = await stores.crm_sources.get(target.id)
-        return await _sample(stores, read_source(stored.source), region, limit)
+        return await sample_leads(
+            await stores.account(), read_source(stored.source), stores.settings.crm, region=region, size=limit
+        )
 
     rows = in_store(context, work)
     if as_json:
@@ -130,21 +135,8 @@ def sync(
 
     async def work(stores: Stores) -> ImportReport:
         target = await stores.find_campaign(campaign)
-        stored = await stores.crm_sources.get(target.id)
-        source = read_source(stored.source)
-        account = await stores.account()
-        found = read_leads(
-            source,
-            stores.settings.crm,
-            default_region=region or account.default_region,
-            most_attempts=account.rules.limits.max_attempts,
-        )
-        async with aclosing(found) as rows:
-            leads = _leads(rows, bad, on_bad_rows)
-            origin = f"CRM {host_of(source.url)}"
-            imported = await stores.leads.add(target.id, leads, source=origin, duplicates=duplicates)
-        await stores.crm_sources.note_sync(target.id, stored.source)
-        return imported
+        manner = Manner(region=region, policy=on_bad_rows, duplicates=duplicates)
+        return await sync_leads(stores, await stores.account(), target.id, stores.settings.crm, manner=manner, bad=bad)
 
     with reported(bad, report):
         imported = in_store(context, work)
@@ -164,24 +156,6 @@ def remove(context: typer.Context, campaign: CampaignRef) -> None:
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
-
-
-async def _sample(stores: Stores, source: CrmSource, region: str | None, size: int) -> Rows:
-    account = await stores.account()
-    return await read_sample(
-        source,
-        stores.settings.crm,
-        default_region=region or account.default_region,
-        most_attempts=account.rules.limits.max_attempts,
-        size=size,
-    )
-
-
-async def _leads(rows: AsyncIterable[GoodRow | BadRow], bad: list[BadRow], policy: Policy) -> AsyncIterator[NewLead]:
-    """As `sifted` says."""
-    one_by_one = ([row] async for row in rows)
-    async for row in sifted(one_by_one, bad=bad, policy=policy, what="leads", mend="mend them in the CRM"):
-        yield row.lead
 
 
 def _good(rows: Rows) -> list[GoodRow]:

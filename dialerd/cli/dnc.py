@@ -3,7 +3,7 @@
 import os
 import pwd
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,13 @@ from dialerd.cli.doors import FAILED
 from dialerd.cli.exports import Format, Output, OutputFormat, write_csv, write_json
 from dialerd.cli.options import CsvFile, Encoding, Region
 from dialerd.cli.session import Stores, in_store
-from dialerd.cli.uploads import OnBadRows, Policy, Report, counted, good_rows, reported
+from dialerd.cli.uploads import OnBadRows, Report, counted, reported
 from dialerd.domain.phone import InvalidNumber, normalize
+from dialerd.imports import Policy, import_numbers
 from dialerd.lead_sources.base import BadRow
-from dialerd.lead_sources.csv_table import guarded
-from dialerd.lead_sources.number_list import Given, InvalidEntry, ListedNumber, e164, expiry, read_numbers, text
-from dialerd.store.dnc import DncChange, DncEntry, DncImport, NewDncRow
+from dialerd.lead_sources.number_list import Given, InvalidEntry, e164, expiry, text
+from dialerd.reports.tables import DNC_COLUMNS, dnc_row, list_name
+from dialerd.store.dnc import DncChange, DncEntry, DncImport
 
 app = typer.Typer(help="Numbers that must not be called.", no_args_is_help=True)
 
@@ -44,8 +45,6 @@ For = Annotated[
     typer.Option("--for", metavar="TIME", help="How long it holds: hours, days or weeks, like 12h, 30d, 4w."),
 ]
 
-EVERYBODY = "everybody"
-COLUMNS = ("number", "list", "reason", "source", "added_by", "added_at", "expires_at")
 
 _LASTING = re.compile(r"([1-9][0-9]{0,4})([hdw])", re.ASCII)
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -192,9 +191,18 @@ def import_file(
         )
         target = await _list(stores, everybody)
         with _watched(file) as watch:
-            rows = read_numbers(file, given, encoding=encoding)
-            good = good_rows(rows, bad=bad, policy=on_bad_rows, advance=watch.read)
-            return await stores.dnc.add_many(_stored(good, watch), target, added_by=_user())
+            return await import_numbers(
+                stores,
+                target,
+                file,
+                given,
+                added_by=_user(),
+                policy=on_bad_rows,
+                bad=bad,
+                encoding=encoding,
+                advance=watch.read,
+                all_read=watch.storing,
+            )
 
     with reported(bad, report):
         imported = in_store(context, work)
@@ -225,21 +233,19 @@ def export(
         entries = stores.dnc.export(None if everybody else account.id)
         wanted = (entry async for entry in entries if expired or entry.expires_at is None or entry.expires_at > now)
         if form is Format.JSON:
-            return await write_json(output, (_exported(entry, account.name, str) async for entry in wanted))
-        rows = (list(_exported(entry, account.name, guarded).values()) async for entry in wanted)
-        return await write_csv(output, COLUMNS, rows)
+            return await write_json(output, (_exported(entry, account.name) async for entry in wanted))
+        return await write_csv(output, DNC_COLUMNS, (dnc_row(entry, account.name) async for entry in wanted))
 
     written = in_store(context, work)
     if output is not None:
         say(f"{written} entries are in {output}")
 
 
-def _exported(entry: DncEntry, account: str, as_text: Callable[[str], str]) -> dict[str, str | None]:
-    """Numbers in E.164 are nothing but digits and a sign: only text can be a formula."""
-    expires_at = entry.expires_at.isoformat() if entry.expires_at else None
-    texts = (_list_name(entry, account), entry.reason, entry.source, entry.added_by)
-    values = (entry.number, *map(as_text, texts), entry.added_at.isoformat(), expires_at)
-    return dict(zip(COLUMNS, values, strict=True))
+def _exported(entry: DncEntry, account: str) -> dict[str, object]:
+    """For machines."""
+    values = asdict(entry)
+    del values["account_id"]
+    return {"number": values.pop("number"), "list": list_name(entry, account), **values}
 
 
 @app.command("purge")
@@ -263,13 +269,9 @@ def _cells(account: str, zone: str) -> Callable[[DncEntry], tuple[str, ...]]:
     def cells(entry: DncEntry) -> tuple[str, ...]:
         until = local(entry.expires_at, zone) if entry.expires_at else "removed"
         since = local(entry.added_at, zone)
-        return entry.number, _list_name(entry, account), entry.reason, entry.source, entry.added_by, since, until
+        return entry.number, list_name(entry, account), entry.reason, entry.source, entry.added_by, since, until
 
     return cells
-
-
-def _list_name(entry: DncEntry, account: str) -> str:
-    return EVERYBODY if entry.account_id is None else account
 
 
 async def _list(stores: Stores, everybody: bool) -> int | None:
@@ -349,9 +351,3 @@ def _watched(file: Path) -> Iterator[_Watch]:
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), _Rows(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         yield _Watch(bar, file.name)
-
-
-async def _stored(good: AsyncIterator[ListedNumber], watch: _Watch) -> AsyncIterator[NewDncRow]:
-    async for row in good:
-        yield row[1:]
-    watch.storing()

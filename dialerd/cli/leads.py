@@ -1,11 +1,8 @@
 """`dialerd leads`: bring leads in, look at them, take them and their calls out, begin anew with some, delete some."""
 
-import asyncio
-import re
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import asdict, fields
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -17,21 +14,19 @@ from dialerd.cli.session import Stores, in_store
 from dialerd.cli.uploads import (
     Finding,
     OnBadRows,
-    Policy,
     Report,
     counted,
-    good_rows,
     progress,
     reported,
-    sha256_of,
 )
-from dialerd.domain.leads import IN_FLIGHT, LeadState, NewLead
+from dialerd.domain.leads import IN_FLIGHT, LeadState
 from dialerd.domain.phone import mask
 from dialerd.errors import DialerdError, NotFound
-from dialerd.lead_sources.base import BadRow, GoodRow
-from dialerd.lead_sources.csv_file import ALTERNATES, COLUMNS, OURS, read_leads, sample_csv
-from dialerd.lead_sources.csv_table import UTF_8, guarded
-from dialerd.store.activity import LoggedCall
+from dialerd.imports import Manner, Policy, import_leads
+from dialerd.lead_sources.base import BadRow
+from dialerd.lead_sources.csv_file import sample_csv
+from dialerd.lead_sources.csv_table import UTF_8
+from dialerd.reports.tables import CALL_COLUMNS, call_row, lead_table
 from dialerd.store.leads import Duplicates, ImportReport, LeadRecord, LeadStore
 
 app = typer.Typer(help="Import, list, export, reset and delete the leads of a campaign.", no_args_is_help=True)
@@ -42,7 +37,6 @@ LeadIds = Annotated[
     typer.Option("--lead", metavar="ID", min=1, max=HIGHEST_ID, help="This lead; can be given several times."),
 ]
 LONGEST_LIST = 10_000
-_E164 = re.compile(r"\+?[0-9]+", re.ASCII)
 
 
 @app.command("import")
@@ -74,18 +68,18 @@ def import_file(
     async def work(stores: Stores) -> tuple[ImportReport, str]:
         target = await stores.find_campaign(campaign)
         lines: dict[str, int] = {}
-        rows = read_leads(
-            file,
-            default_region=region or await stores.region(),
-            encoding=encoding,
-            most_attempts=(await stores.account()).rules.limits.max_attempts,
-            lines=lines,
-        )
-        sha256 = await asyncio.to_thread(sha256_of, file)
+        manner = Manner(region=region, encoding=encoding, policy=on_bad_rows, duplicates=duplicates, again=again)
         with progress(file) as advance:
-            good = _leads(good_rows(rows, bad=bad, policy=on_bad_rows, advance=advance))
-            imported = await stores.leads.add(
-                target.id, good, source=file.name, duplicates=duplicates, sha256=sha256, again=again
+            imported = await import_leads(
+                stores,
+                await stores.account(),
+                target.id,
+                file,
+                source=file.name,
+                manner=manner,
+                bad=bad,
+                lines=lines,
+                advance=advance,
             )
         on_dnc.extend(_on_dnc_list(lines[number], number) for number in imported.on_dnc)
         return imported, await stores.zone()
@@ -95,11 +89,6 @@ def import_file(
     if imported.added + imported.renewed + imported.duplicates == 0 and not imported.uploaded_before:
         raise DialerdError(f"{file} has no row that can be imported")
     _tell_import(imported, len(bad), zone, as_json)
-
-
-async def _leads(rows: AsyncIterable[GoodRow]) -> AsyncIterator[NewLead]:
-    async for row in rows:
-        yield row.lead
 
 
 def _on_dnc_list(line: int, number: str) -> Finding:
@@ -188,14 +177,10 @@ def export(
 
     async def work(stores: Stores) -> int:
         found = await stores.find_campaign(campaign)
-        leads = stores.leads.export(found.id, state)
         if form is Format.JSON:
+            leads = stores.leads.export(found.id, state)
             return await write_json(output, (_values(record, full_number=True) async for record in leads))
-        custom = sorted({name async for record in leads for name in record.custom})
-        header = [*COLUMNS, *(guarded(name) for name in custom), *OURS]
-        return await write_csv(
-            output, header, (_cells(record, custom) async for record in stores.leads.export(found.id, state))
-        )
+        return await write_csv(output, *await lead_table(stores.leads, found.id, state))
 
     written = in_store(context, work)
     if output is not None:
@@ -213,46 +198,11 @@ def calls(
         log = stores.activity.call_log(found.id)
         if form is Format.JSON:
             return await write_json(output, (asdict(call) async for call in log))
-        header = [field.name for field in fields(LoggedCall)]
-        return await write_csv(
-            output, header, ([_cell(value) for value in asdict(call).values()] async for call in log)
-        )
+        return await write_csv(output, CALL_COLUMNS, (call_row(call) async for call in log))
 
     written = in_store(context, work)
     if output is not None:
         say(f"{written} calls are in {output}")
-
-
-def _cell(value: object) -> object:
-    """Of the call log. What a number or a time says cannot be a formula."""
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds")
-    return guarded(value) if isinstance(value, str) and not _E164.fullmatch(value) else value
-
-
-def _cells(record: LeadRecord, custom: Sequence[str]) -> list[object]:
-    """In the order of the header. Numbers, E.164 too, are nothing but digits and a sign: only text can be a formula."""
-    lead = record.lead
-    return [
-        lead.number,
-        record.priority,
-        guarded(lead.first_name),
-        guarded(lead.last_name),
-        lead.max_attempts,
-        guarded(record.ticket_id),
-        lead.cooloff_s,
-        lead.cooloff_2nd_s,
-        lead.cooloff_3rd_s,
-        guarded(record.note),
-        guarded(record.lead_type),
-        lead.time_zone,
-        guarded(record.skill),
-        guarded(record.extension),
-        *(lead.alternate_numbers + ("",) * len(ALTERNATES))[: len(ALTERNATES)],
-        *(guarded(record.custom.get(name, "")) for name in custom),
-        lead.state,
-        lead.attempts_used,
-    ]
 
 
 @app.command("reset")

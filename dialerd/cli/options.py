@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from dialerd.domain.caller_id import LONGEST_NAME, CallerId, is_name, is_number
-from dialerd.domain.campaigns import is_interface
+from dialerd.domain.campaigns import interface_of
 from dialerd.domain.dispositions import Disposition, DispositionEffect
 from dialerd.domain.outcomes import Outcome, OutcomeRule
 from dialerd.domain.schedule import ScheduleError
@@ -45,8 +45,8 @@ def caller_id(text: str) -> CallerId:
 
 def interface(text: str, option: str) -> str:
     """PJSIP/1001, or 1001 alone. Raises BadParameter: it names a phone that is rung."""
-    written = text if "/" in text else f"PJSIP/{text}"
-    if not is_interface(written):
+    written = interface_of(text)
+    if written is None:
         raise typer.BadParameter(
             f"{text!r} is not an agent's phone as a queue names it, such as PJSIP/1001 or 1001", param_hint=option
         )

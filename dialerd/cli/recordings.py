@@ -1,15 +1,17 @@
-"""`dialerd recordings`: which calls were recorded, and what is known of the files. The sound itself is with Asterisk."""
+"""`dialerd recordings`: which calls were recorded, what is known of the files, and how they sound. The sound itself is with Asterisk."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from dialerd.cli.console import AsJson, facts, local, out, print_json, table
+from dialerd.cli.console import AsJson, facts, local, out, print_json, say, table
 from dialerd.cli.options import CampaignRef
 from dialerd.cli.session import Stores, in_store
+from dialerd.errors import NoSound
 from dialerd.store.recordings import StoredRecording
 
 app = typer.Typer(help="Look at the recordings of calls.", no_args_is_help=True)
@@ -54,6 +56,27 @@ def show(context: typer.Context, attempt: AttemptId, as_json: AsJson = False) ->
         print_json(_values(stored))
     else:
         out().print(facts(_described(stored, zone)))
+
+
+@app.command("get")
+def get(
+    context: typer.Context,
+    attempt: AttemptId,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="WAV file to write.", show_default=False)],
+) -> None:
+    """Fetch the recording of a call from Asterisk, into a file."""
+    # Imported here because it takes longer than all of what the other commands need.
+    from dialerd.asterisk.ari import AriSettings
+    from dialerd.asterisk.recording_files import fetch
+
+    async def work(stores: Stores) -> float:
+        stored = await stores.recordings.of_attempt(attempt, account_id=(await stores.account()).id)
+        if stored.file is None or not stored.is_playable:
+            raise NoSound
+        await fetch(AriSettings.of(stores.settings.ari), stored.place, stored.file, file)
+        return stored.file.duration_s
+
+    say(f"{file} is written: {in_store(context, work):.1f} s")
 
 
 def _values(stored: StoredRecording) -> dict[str, Any]:

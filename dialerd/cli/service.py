@@ -58,11 +58,20 @@ def web(context: typer.Context) -> None:
     async def work() -> None:
         async with database(settings.database) as dsn:
             serving = asyncio.ensure_future(server.run(settings, dsn))
+
+            def stop() -> None:
+                systemd.stopping("requests that are under way end")
+                serving.cancel()
+
             for signum in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(signum, serving.cancel)
+                asyncio.get_running_loop().add_signal_handler(signum, stop)
             systemd.ready("the API is served")
+            interval = systemd.watchdog_interval()
+            alive = asyncio.ensure_future(systemd.stay_alive(interval)) if interval else None
             with suppress(asyncio.CancelledError):
                 await serving
+            if alive is not None:
+                alive.cancel()
 
     asyncio.run(work())
 

@@ -9,12 +9,13 @@ import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 
-from dialerd.cli.campaigns import as_values, hold_of, ledger_text, ledger_values
+from dialerd.cli.campaigns import as_values, ledger_text, ledger_values
 from dialerd.cli.console import AsJson, complain, out, plain, print_json, table
 from dialerd.cli.session import Session, Stores, in_store, open_stores, session_of
 from dialerd.domain.abandonment import Abandonment
 from dialerd.domain.leads import LeadState
 from dialerd.errors import StoreUnavailable
+from dialerd.reports.explained import hold_of
 from dialerd.store.campaigns import CampaignOverview
 from dialerd.store.progress import Progress
 

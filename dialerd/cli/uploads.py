@@ -1,47 +1,31 @@
-"""What uploads share: rows are judged in a thread while they flow into the database, and what is wrong is told row by row."""
+"""What the commands that upload share: options, a bar, and how they tell what is wrong, row by row."""
 
-import asyncio
 import csv
-import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.progress import Progress
 
 from dialerd.cli.console import complain, err, table
 from dialerd.errors import DialerdError
+from dialerd.imports import Advance, Policy
 from dialerd.lead_sources.base import BadRow
 from dialerd.lead_sources.csv_table import guarded
 
-BATCH = 500
 SHOWN = 50
 """Rows that a terminal is told of; a report has them all."""
 WORTH_A_BAR = 5_000
 """Lines of a file from which on its import takes long enough to be watched."""
-
-Row = TypeVar("Row")
-Advance = Callable[[int], None]
-
-
-class Policy(StrEnum):
-    REFUSE = "refuse"
-    KEEP = "keep"
 
 
 OnBadRows = Annotated[
     Policy, typer.Option(help="refuse: store nothing if any row is bad. keep: store the good rows, leave out the bad.")
 ]
 Report = Annotated[Path | None, typer.Option(help="Write every row that was not taken as it is into this CSV file.")]
-
-
-class RowsRefused(DialerdError):
-    """Some rows cannot be used, so none was stored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,54 +36,6 @@ class Finding:
     column: str
     value: str
     reason: str
-
-
-def good_rows(
-    rows: Iterator[Row | BadRow], *, bad: list[BadRow], policy: Policy, advance: Advance
-) -> AsyncIterator[Row]:
-    """Those of a file, which is read in a thread. As `sifted` says."""
-    return sifted(_batches(rows, advance), bad=bad, policy=policy)
-
-
-async def sifted(
-    batches: AsyncIterable[Iterable[Row | BadRow]],
-    *,
-    bad: list[BadRow],
-    policy: Policy,
-    what: str = "rows",
-    mend: str = "mend them",
-) -> AsyncIterator[Row]:
-    """The good rows; the bad ones are put into `bad`. Raises RowsRefused after the last row if the policy says so.
-
-    `what` they are and how to `mend` them is said there.
-    """
-    async for batch in batches:
-        for row in batch:
-            if isinstance(row, BadRow):
-                bad.append(row)
-            elif not (bad and policy is Policy.REFUSE):
-                yield row
-    if bad and policy is Policy.REFUSE:
-        raise RowsRefused(
-            f"{len(bad)} {what} cannot be used, so nothing was stored: {mend}, or leave them out by --on-bad-rows keep"
-        )
-
-
-async def _batches(rows: Iterator[Row], advance: Advance) -> AsyncIterator[list[Row]]:
-    while batch := await asyncio.to_thread(list, islice(rows, BATCH)):
-        advance(len(batch))
-        yield batch
-
-
-def sha256_of(file: Path) -> str | None:
-    """What stands for the content of the file. None where it cannot be read twice, or not at all: its reader will say so."""
-    if not file.is_file():
-        return None
-    try:
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-    except OSError:
-        return None
 
 
 @contextmanager

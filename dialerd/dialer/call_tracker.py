@@ -73,7 +73,9 @@ class CallTracker:
         asterisk_ready: Callable[[], bool],
         node_holds: Callable[[], frozenset[HoldReason]],
         tasks: asyncio.TaskGroup,
+        on_moved: Callable[[Call, Call], None] = lambda _before, _after: None,
     ) -> None:
+        self._on_moved = on_moved
         self._trunks = trunks
         self._telephony = telephony
         self._clock = clock
@@ -192,6 +194,7 @@ class CallTracker:
         self._note_times(tracked, before)
         self._learn_of_trunk(tracked, before)
         tracked.order(commands, of_our_own)
+        self._on_moved(before, tracked.call)
         if _occupies(before) != _occupies(tracked.call):
             self._on_change()
 
@@ -235,13 +238,16 @@ class CallTracker:
             self._publish(AgentHeld(campaign_id=call.campaign_id, waited_s=now - tracked.agent_waits_since))
         if waited_since(call) and not waited_since(before):
             tracked.waits_since = now
+        if _both_there(call) and not _both_there(before):
+            tracked.both_since = now
         if tracked.waits_since is None:
             return
         waited = now - tracked.waits_since
         if call.agent_ringing_at and not before.agent_ringing_at:
             self._publish(AgentRinging(campaign_id=call.campaign_id, after_answer_s=waited))
         if call.connected_at and not before.connected_at:
-            self._publish(CallConnected(campaign_id=call.campaign_id, after_answer_s=waited))
+            bridged_in_s = None if tracked.both_since is None else now - tracked.both_since
+            self._publish(CallConnected(campaign_id=call.campaign_id, after_answer_s=waited, bridged_in_s=bridged_in_s))
 
     # --- one call's own tasks ---
 
@@ -290,6 +296,11 @@ def _agent_waits(call: Call) -> bool:
 
 
 _UNANSWERED = frozenset({AttemptState.PREPARING, AttemptState.DIALING, AttemptState.RINGING})
+
+
+def _both_there(call: Call) -> bool:
+    """Whether nothing but the bridge is missing."""
+    return call.agent_up and call.answered_at is not None
 
 
 def _occupies(call: Call) -> tuple[bool, bool]:

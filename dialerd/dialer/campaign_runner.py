@@ -17,7 +17,7 @@ from dialerd.dialer.agent_gate import AgentGate, wanted_by
 from dialerd.dialer.hold_notes import NOTE_AFTER_S, HoldNotes
 from dialerd.dialer.ready_agents import ReadyAgent, ReadyAgents
 from dialerd.dialer.runner_parts import RunnerParts
-from dialerd.domain.activity import LeadPassedOver, LeadsHeld
+from dialerd.domain.activity import MOST_DUE, CampaignPace, LeadPassedOver, LeadsHeld
 from dialerd.domain.attempts import RELEASE_BATCH, Claim, Lease, PassedOver, Underway
 from dialerd.domain.calls import CallFlow, KeptAgent, StopRequested, Wanted
 from dialerd.domain.campaigns import Campaign, OnCap, working_hours
@@ -84,6 +84,16 @@ class CampaignRunner:
         self._unwatch = self._watch(campaign.settings.queue)
         self.campaign = campaign
         self.change(campaign)
+
+    @property
+    def pace(self) -> CampaignPace:
+        settings = self.campaign.settings
+        return CampaignPace(
+            campaign_id=self.campaign.id,
+            calls_per_second=settings.calls_per_second,
+            concurrency=settings.concurrency,
+            lease_held=self._parts.leases.holds(self.campaign.id),
+        )
 
     @property
     def held(self) -> HoldReason | None:
@@ -409,8 +419,9 @@ class CampaignRunner:
             return
         self._count_at = now + COUNT_HELD_S
         waiting = await self._parts.attempts.waiting_leads(self.campaign.id)
+        due = await self._parts.attempts.due_leads(self.campaign.id, most=MOST_DUE)
         leads = {held.rule: held.leads for held in waiting}
-        self._parts.publish(LeadsHeld(campaign_id=self.campaign.id, leads=leads))
+        self._parts.publish(LeadsHeld(campaign_id=self.campaign.id, leads=leads, due=due))
 
     async def _release_waiting(self) -> None:
         """Leads whose waiting time is over take their place in the line by their priority, not only once it is empty."""

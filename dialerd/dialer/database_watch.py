@@ -38,6 +38,8 @@ class DatabaseWatch:
         self._put_back = put_back
         self._clock = clock
         self._on_change = on_change
+        self.round_trip_s: float | None = None
+        """Of the last comparison of the clocks, a statement that costs the database next to nothing. None: there was none yet."""
         self._measured: timedelta | None = None
         self._measured_at = 0.0
         self._wall_offset = timedelta(0)
@@ -82,7 +84,8 @@ class DatabaseWatch:
     async def _compare_clocks(self) -> None:
         agreed, began = self.clocks_agree, self._clock.monotonic()
         difference = await self._clock_difference()
-        if self._clock.monotonic() - began > MOST_ROUND_TRIP_S:
+        self.round_trip_s = self._clock.monotonic() - began
+        if self.round_trip_s > MOST_ROUND_TRIP_S:
             return
         self._measured, self._measured_at, self._wall_offset = difference, self._clock.monotonic(), self._offset()
         if agreed and not self.clocks_agree:

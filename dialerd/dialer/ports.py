@@ -10,10 +10,11 @@ from dialerd.domain.activity import Fact
 from dialerd.domain.attempts import Claim, KeptCall, Lease, LostAttempt, OpenCall, PutBack, Underway, WaitingLeads
 from dialerd.domain.calls import Call, KeptAgent, LiveChannel
 from dialerd.domain.campaigns import Campaign
+from dialerd.domain.media import PlacedMedium
 from dialerd.domain.nodes import Neighbour
 from dialerd.domain.offers import Offer, OfferClaim
 from dialerd.domain.pacing import HoldReason, Verdict
-from dialerd.domain.queues import QueueSnapshot
+from dialerd.domain.queues import QueueSnapshot, SeenAgent
 from dialerd.domain.recordings import Recording, RecordingFile
 from dialerd.domain.retry import NextStep
 
@@ -51,7 +52,7 @@ class Campaigns(Protocol):
 class Nodes(Protocol):
     """The daemons that share the database."""
 
-    async def heartbeat(self, node: str) -> None: ...
+    async def heartbeat(self, node: str, *, asterisk_up: bool) -> None: ...
 
     async def note_pbx(self, node: str, pbx: str) -> None:
         """The node dials through this Asterisk."""
@@ -101,6 +102,9 @@ class Attempts(Protocol):
 
     async def waiting_leads(self, campaign_id: int) -> Sequence[WaitingLeads]:
         """How many leads each rule holds back or has ended."""
+
+    async def due_leads(self, campaign_id: int, *, most: int) -> int:
+        """Leads in line that no waiting time holds back; no more than `most` are counted."""
 
     async def record_progress(self, call: Call) -> None:
         """Move the attempt's row (and the lead's state) forward to where the call is; one that is further is left alone."""
@@ -193,6 +197,16 @@ class Recordings(Protocol):
     async def note_deleted(self, recording: Recording) -> None: ...
 
 
+class Media(Protocol):
+    """Sounds that people have brought along."""
+
+    async def to_place(self) -> Sequence[PlacedMedium]:
+        """All that are to lie where Asterisk finds them."""
+
+    async def content_of(self, medium: PlacedMedium) -> bytes | None:
+        """The file; None: it has been removed, or replaced, meanwhile."""
+
+
 class Sounds(Protocol):
     async def named(self) -> Sequence[str]:
         """Every sound that a campaign or a menu names."""
@@ -268,7 +282,36 @@ class Telephony(Protocol):
     async def delete_recording(self, name: str) -> None: ...
 
 
+class OptOutMarks(Protocol):
+    """What callers of the opt-out line have left in Asterisk while no daemon answered."""
+
+    async def found(self) -> Mapping[str, str]:
+        """The account's name, empty for the default one, by the caller's number as the carrier has shown it."""
+
+    async def forget(self, number: str) -> None: ...
+
+
+class PbxRows(Protocol):
+    """What people are told of the queues."""
+
+    async def note(
+        self,
+        node: str,
+        *,
+        agents: Sequence[SeenAgent] = (),
+        gone: Collection[tuple[str, str]] = (),
+        callers: Mapping[str, int] | None = None,
+        gone_queues: Collection[str] = (),
+        anew: bool = False,
+    ) -> None:
+        """What differs from what was told before: agents, those who are `gone` (queue, interface), callers by queue. `anew`:
+        nothing of that is known to stand."""
+
+
 class Queues(Protocol):
+    def names(self) -> Sequence[str]:
+        """Every queue that Asterisk has; empty while that is not known."""
+
     def set_wrapup(self, queue: str, seconds: float) -> None: ...
 
     def snapshot(self, queue: str) -> QueueSnapshot: ...

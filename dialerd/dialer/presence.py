@@ -67,7 +67,7 @@ class Presence:
             await self._telephony.leave_sign(self._node, f"{self._clock.monotonic()}")
 
     async def _tell_database(self) -> None:
-        await self._nodes.heartbeat(self._node)
+        await self._nodes.heartbeat(self._node, asterisk_up=self._telephony.up)
         before, self._seen_at = self._seen_at, self._clock.monotonic()
         if self._seen_at - before >= self._silent_after:
             self._on_news()

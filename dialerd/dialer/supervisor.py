@@ -1,7 +1,7 @@
 """Keeps one runner for every running campaign, follows changes of their rows, and stops them."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -11,7 +11,7 @@ from dialerd.dialer.campaign_runner import CampaignRunner
 from dialerd.dialer.ports import Campaigns, Nodes
 from dialerd.dialer.ready_agents import hang_up
 from dialerd.dialer.runner_parts import RunnerParts
-from dialerd.domain.activity import CampaignClosed
+from dialerd.domain.activity import CampaignClosed, CampaignPace
 from dialerd.domain.calls import KeptAgent, StopRequested
 from dialerd.domain.campaigns import Campaign, CampaignStatus
 from dialerd.domain.offers import Offer
@@ -25,7 +25,8 @@ LOOK_S = 2.0
 
 
 class Supervisor:
-    """`draining` while people want this node to start no call: its campaigns are handed to the others, its calls go on."""
+    """`draining` while this node is to start no call, since people want it so, or since its Asterisk is away and another node's is not: its
+    campaigns are handed to the others, its calls go on."""
 
     def __init__(
         self,
@@ -51,6 +52,11 @@ class Supervisor:
     def holds(self) -> frozenset[HoldReason]:
         """What has held the campaigns of this daemon last."""
         return frozenset(runner.held for runner in self._runners.values() if runner.held is not None)
+
+    @property
+    def paces(self) -> Sequence[CampaignPace]:
+        """Of every campaign that is run here."""
+        return [runner.pace for runner in list(self._runners.values())]  # copied first: the metrics read it in a thread
 
     def ring(self) -> None:
         """Something in the campaigns' rows has changed: look."""

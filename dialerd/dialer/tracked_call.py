@@ -77,6 +77,8 @@ class TrackedCall:
     """When the person began to wait for an agent, by the monotonic clock; so is the next."""
     agent_waits_since: float | None = None
     """When an agent began to wait for the person."""
+    both_since: float | None = None
+    """Since when both are on the line."""
     task: "asyncio.Task[None] | None" = None
 
     def order(self, commands: list[CallCommand], of_our_own: list[Todo]) -> None:

@@ -22,14 +22,18 @@ SPARE_FILES = 32
 
 
 class VitalSigns:
-    """`on_change` hears that descriptors have run short, or no longer are. Figures are for the metrics."""
+    """`on_change` hears that descriptors have run short, or no longer are; `on_turn` by how many seconds the event loop came back late.
+    Figures are for the metrics."""
 
-    def __init__(self, clock: Clock, *, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, clock: Clock, *, on_change: Callable[[], None], on_turn: Callable[[float], None] = lambda _: None
+    ) -> None:
         self.files_short = False
         self.blocked_s = 0.0
         """Seconds for which the event loop has stood still since the start, in blocks worth naming."""
         self._clock = clock
         self._on_change = on_change
+        self._on_turn = on_turn
 
     async def run(self) -> None:
         while True:
@@ -40,6 +44,7 @@ class VitalSigns:
 
     def judge_turn(self, late_s: float) -> None:
         """The loop has come back so late."""
+        self._on_turn(late_s)
         if late_s >= BLOCKED_S:
             self.blocked_s += late_s
             log.error("event_loop_blocked", seconds=round(late_s, 2))

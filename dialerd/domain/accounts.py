@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain
 
 from dialerd.domain import schedule
-from dialerd.domain.caller_id import CallerId
+from dialerd.domain.caller_id import CallerId, is_name, is_number, is_prefix
 from dialerd.domain.phone import is_region
 from dialerd.domain.schedule import ScheduleRow
 from dialerd.domain.timezones import is_zone
+
+LOWEST_PACE, HIGHEST_PACE = 0.001, 999
+"""Calls a second, as a campaign may be set to; the database keeps three digits on either side of the point."""
+MOST_CALLS = 1_000_000
+"""More than anybody means: a cap that high is none."""
 
 
 class UnknownZone(StrEnum):
@@ -66,12 +72,15 @@ def problems(rules: AccountRules) -> list[str]:
     limits = rules.limits
     checks = [
         (is_zone(rules.time_zone), "time zone: a zone of the IANA database, like Europe/Berlin"),
-        (0 < limits.max_calls_per_second <= 1000, "most calls per second: above 0, up to 1000"),
+        (
+            LOWEST_PACE <= limits.max_calls_per_second <= HIGHEST_PACE,
+            f"most calls per second: from {LOWEST_PACE} to {HIGHEST_PACE}",
+        ),
         (1 <= limits.max_concurrency <= 10_000, "most calls in flight: from 1 to 10000"),
         (1 <= limits.max_attempts <= 100, "most attempts: from 1 to 100"),
         (1 <= limits.max_pool <= 1000, "most numbers in a pool: from 1 to 1000"),
-        (rules.max_calls_24h is None or rules.max_calls_24h > 0, "most calls to a number in 24 hours: 1 or more"),
-        (rules.max_calls_7d is None or rules.max_calls_7d > 0, "most calls to a number in 7 days: 1 or more"),
+        (_is_cap(rules.max_calls_24h), f"most calls to a number in 24 hours: from 1 to {MOST_CALLS}, or none"),
+        (_is_cap(rules.max_calls_7d), f"most calls to a number in 7 days: from 1 to {MOST_CALLS}, or none"),
         (0 <= rules.abandon_lockout_h <= 8760, "lock-out after an abandoned call: from 0 to 8760 hours"),
         (_are_prefixes(rules.allowed_prefixes or ()), "allowed prefixes: a plus sign and 1 to 15 digits each"),
         (
@@ -79,9 +88,22 @@ def problems(rules: AccountRules) -> list[str]:
             "numbers that may be shown: by country, as ISO 3166 writes it, like GB",
         ),
         (rules.allowed_prefixes != (), "allowed prefixes: name one, or allow every ordinary number"),
+        (
+            all(map(is_prefix, chain.from_iterable(rules.caller_id_prefixes.values())))
+            and all(rules.caller_id_prefixes.values()),
+            "numbers that may be shown: one beginning or more for each country, of 1 to 15 digits",
+        ),
+        (
+            rules.caller_id is None or (is_number(rules.caller_id.number) and is_name(rules.caller_id.name)),
+            "caller ID: 3 to 15 digits, with or without a plus sign, and a name of printable characters",
+        ),
     ]
     business_hours = [f"business hours: {problem}" for problem in schedule.problems_of(rules.business_hours)]
     return [sentence for holds, sentence in checks if not holds] + business_hours
+
+
+def _is_cap(calls: int | None) -> bool:
+    return calls is None or 1 <= calls <= MOST_CALLS
 
 
 def _are_prefixes(prefixes: tuple[str, ...]) -> bool:

@@ -35,6 +35,8 @@ class CallConnected:
 
     campaign_id: int
     after_answer_s: float
+    bridged_in_s: float | None
+    """From when lead and agent were both on the line. None: the queue has joined them, or a daemon before us saw them come."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +95,18 @@ class LeadPassedOver:
     rule: Rule
 
 
+MOST_DUE = 10_000
+"""Further leads in line are not counted: it would take the database's time away from calls."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LeadsHeld:
     """How many leads each rule holds back or has ended, as last counted."""
 
     campaign_id: int
     leads: Mapping[str, int]
+    due: int
+    """Leads in line that no waiting time holds back; at MOST_DUE: or more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +115,16 @@ class CampaignHeld:
 
     campaign_id: int
     reason: HoldReason
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignPace:
+    """What a campaign that this daemon runs may do at most, and whether it has the right to dial it."""
+
+    campaign_id: int
+    calls_per_second: float
+    concurrency: int
+    lease_held: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +142,20 @@ class CallsRescued:
     lost: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class BacklogCounted:
+    """What waits in the database for somebody to do it, as last counted, of all accounts."""
+
+    webhook_deliveries: Mapping[str, int]
+    """By their state: waiting, dead; MOST_WAITING: or more."""
+    jobs: Mapping[tuple[str, str], int]
+    """By kind and state: queued, running, and those that failed within the last hour. What is missing is 0."""
+
+
+MOST_WAITING = 10_000
+"""Further deliveries of one webhook are not counted."""
+
+
 Fact = (
     CallPlaced
     | AgentRinging
@@ -138,6 +170,7 @@ Fact = (
     | CampaignHeld
     | CampaignClosed
     | CallsRescued
+    | BacklogCounted
 )
 
 

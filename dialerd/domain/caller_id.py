@@ -80,6 +80,14 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+_PREFIX = re.compile(r"\+?[0-9]{1,15}", re.ASCII)
+
+
+def is_prefix(text: str) -> bool:
+    """Whether numbers that are shown can begin so."""
+    return _PREFIX.fullmatch(text) is not None
+
+
 def is_name(text: str) -> bool:
     """Whether it can stand beside a number; it may be empty."""
     return len(text) <= LONGEST_NAME and text.isprintable()

@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from dialerd.domain import schedule
-from dialerd.domain.accounts import AccountRules, Limits
+from dialerd.domain.accounts import LOWEST_PACE, AccountRules, Limits
 from dialerd.domain.caller_id import Rotation
 from dialerd.domain.calls import CallFlow, DialMode, NoAgent
 from dialerd.domain.dispositions import DISPOSITIONS, Disposition, problems_of_dispositions
@@ -71,6 +71,11 @@ CAMPAIGN_TRANSITIONS: Mapping[CampaignStatus, Mapping[CampaignAction, CampaignSt
     CampaignStatus.COMPLETED: {CampaignAction.START: CampaignStatus.RUNNING},
     CampaignStatus.CANCELLED: {},
 }
+
+
+def possible_actions(status: CampaignStatus) -> list[CampaignAction]:
+    """What people may do to a campaign in that status. Completing is no act of theirs."""
+    return [action for action in CAMPAIGN_TRANSITIONS[status] if action is not CampaignAction.COMPLETE]
 
 
 class Alternates(StrEnum):
@@ -241,7 +246,6 @@ def shown_status(status: CampaignStatus, held_by: str | None) -> CampaignStatus:
 
 
 MAX_NAME = 200
-MIN_CALLS_PER_SECOND = 0.001
 MAX_DIAL_CYCLES = 100
 LONGEST_COOLOFF_S = int(timedelta(days=30).total_seconds())
 
@@ -255,7 +259,7 @@ def problems(settings: CampaignSettings, limits: Limits = Limits()) -> list[str]
             "queue: 2 to 40 letters, digits, '-' or '_', as Asterisk calls the queue",
         ),
         (
-            MIN_CALLS_PER_SECOND <= settings.calls_per_second <= limits.max_calls_per_second,
+            LOWEST_PACE <= settings.calls_per_second <= limits.max_calls_per_second,
             f"calls per second: above 0, up to {limits.max_calls_per_second:g}",
         ),
         (
@@ -341,6 +345,12 @@ _INTERFACE = re.compile(r"[A-Za-z0-9]{2,12}/[A-Za-z0-9_.+-]{1,60}")
 def is_interface(text: str) -> bool:
     """Whether it names an agent's phone (technology and resource), and can be nothing else (law L10)."""
     return bool(_INTERFACE.fullmatch(text))
+
+
+def interface_of(agent: str) -> str | None:
+    """Of PJSIP/1001, or 1001 alone. None: it names no phone."""
+    written = agent if "/" in agent else f"PJSIP/{agent}"
+    return written if is_interface(written) else None
 
 
 def _is_name(name: str) -> bool:

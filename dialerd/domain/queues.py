@@ -2,7 +2,8 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from datetime import datetime
+from enum import IntEnum, StrEnum
 from typing import TypeVar
 
 Wanted = TypeVar("Wanted", bound=Hashable)
@@ -23,6 +24,19 @@ class DeviceState(IntEnum):
     ONHOLD = 8
 
 
+class AgentState(StrEnum):
+    """What keeps an agent from the next call, the weightiest first; only who is free gets one."""
+
+    AWAY = "away"  # the phone is not reachable, or nothing is known of it
+    BUSY = "busy"  # the phone talks, rings or holds somebody
+    PAUSED = "paused"
+    WRAPUP = "wrapup"
+    FREE = "free"
+
+
+_AWAY = frozenset({DeviceState.UNKNOWN, DeviceState.INVALID, DeviceState.UNAVAILABLE})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Agent:
     """A member of a queue. `interface` (e.g. PJSIP/1001) is what makes it one agent, however many queues it is in."""
@@ -33,10 +47,36 @@ class Agent:
     paused: bool
     wrapup_until: float = 0.0
     """Monotonic seconds until which the agent finishes the last call."""
+    pause_reason: str = ""
+    in_call: bool = False
+    """Whether the agent talks to a caller of a queue; what else the phone does, the device says."""
+
+    def state(self, now: float) -> AgentState:
+        if self.device in _AWAY:
+            return AgentState.AWAY
+        if self.device is not DeviceState.NOT_INUSE:
+            return AgentState.BUSY
+        if self.paused:
+            return AgentState.PAUSED
+        return AgentState.FREE if now >= self.wrapup_until else AgentState.WRAPUP
 
     def is_free(self, now: float) -> bool:
         """Logged in and idle, by device state AND pause AND wrap-up. What is not known is not free (fail closed)."""
-        return self.device is DeviceState.NOT_INUSE and not self.paused and now >= self.wrapup_until
+        return self.state(now) is AgentState.FREE
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenAgent:
+    """An agent in a queue, as people are told of him."""
+
+    queue: str
+    interface: str
+    name: str
+    device: DeviceState
+    paused: bool
+    pause_reason: str
+    in_call: bool
+    wrapup_until: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,18 @@ class RecordingFile:
     """Hex digits."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RecordingPlace:
+    """Where the sound is."""
+
+    name: str
+    """As Asterisk's REST interface names it, without the file type."""
+    node: str
+    """The daemon whose Asterisk has it."""
+    pbx: str
+    """Which Asterisk that is, as it tells itself apart from others; empty: not known."""
+
+
 def recording_name(attempt: UUID, opened_at: datetime) -> str:
     """Where it is, in Asterisk's recording folder: a folder for each day (UTC), so that none grows without end."""
     return f"dialerd/{opened_at:%Y-%m-%d}/{attempt}"

@@ -48,11 +48,6 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 supervisor, who steers what others have built. Who only looks sees no name and no number of a lead."""
 
 
-def may_manage(manager: Role, role: Role) -> bool:
-    """Whether who has the one role may give, change or take away the other: an admin makes no owners."""
-    return Permission.MANAGE_USERS in PERMISSIONS[manager] and (manager is Role.OWNER or role is not Role.OWNER)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Caller:
     """Who sends a request: somebody who has signed in, or a program with a token."""
@@ -72,3 +67,18 @@ def permissions_of(role: Role, scopes: Collection[str] | None) -> frozenset[Perm
     """Of a token: what its role may do, as far as its scopes name it. None: all of that."""
     allowed = PERMISSIONS[role]
     return allowed if scopes is None else frozenset(each for each in allowed if each in scopes)
+
+
+def may_manage(manager: Caller, role: Role) -> bool:
+    """Whether the caller may make users of the role, change them or take them away: an admin makes no owners, and nobody makes, or
+    takes over, who may do more than the caller."""
+    return Permission.MANAGE_USERS in manager.permissions and _reaches(manager, role, PERMISSIONS[role])
+
+
+def may_grant(grantor: Caller, role: Role, scopes: Collection[str] | None) -> bool:
+    """Whether the caller may make a token that may do so much: no more than the caller may."""
+    return Permission.MANAGE_TOKENS in grantor.permissions and _reaches(grantor, role, permissions_of(role, scopes))
+
+
+def _reaches(caller: Caller, role: Role, permissions: frozenset[Permission]) -> bool:
+    return permissions <= caller.permissions and (caller.role is Role.OWNER or role is not Role.OWNER)

@@ -41,6 +41,11 @@ def in_zone(moment: datetime, name: str) -> datetime:
     return moment.astimezone(pytz.timezone(name))
 
 
+def local(moment: datetime | None, zone: str) -> str:
+    """The moment in that zone, with the zone's name, so that nobody has to guess."""
+    return in_zone(moment, zone).strftime("%Y-%m-%d %H:%M:%S %Z") if moment else "-"
+
+
 def canonical(name: str) -> str:
     """The zone of which `name` is a legacy or second name, else the name itself: Asia/Calcutta is Asia/Kolkata.
 

@@ -20,10 +20,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from dialerd.errors import SettingsError
-from dialerd.lead_sources.base import BadRow, Flaw, GoodRow, printable
-from dialerd.lead_sources.crm_source import HEADER_VALUE, SECRET, CrmMapping, CrmPaging, CrmSource
-from dialerd.lead_sources.csv_file import MOST_ATTEMPTS, judge_fields
-from dialerd.lead_sources.guarded_http import (
+from dialerd.guarded_http.client import (
     Answer,
     AnswerTooLarge,
     AnswerUnusable,
@@ -32,8 +29,11 @@ from dialerd.lead_sources.guarded_http import (
     Resolve,
     system_addresses,
 )
+from dialerd.guarded_http.public_address import UrlRefused, host_of, origin_of, url_problem
+from dialerd.lead_sources.base import BadRow, Flaw, GoodRow, printable
+from dialerd.lead_sources.crm_source import HEADER_VALUE, SECRET, CrmMapping, CrmPaging, CrmSource
+from dialerd.lead_sources.csv_file import MOST_ATTEMPTS, judge_fields
 from dialerd.lead_sources.json_answer import NotJson, decoded
-from dialerd.lead_sources.public_address import UrlRefused, host_of, origin_of, url_problem
 from dialerd.settings import CrmSettings
 
 Read: TypeAlias = Callable[[Any], Any]
@@ -57,7 +57,7 @@ _COLUMN_OF = {
 }
 """The keys of the first specification, and what a CSV file calls the same. A lead without a priority has 0."""
 
-_CANNOT_EVALUATE = (JMESPathError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError)
+CANNOT_EVALUATE = (JMESPathError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RecursionError)
 """What JMESPath raises on data that it did not expect, such as text compared with a number."""
 
 
@@ -120,19 +120,27 @@ async def read_sample(
 
 def _first_request(source: CrmSource, secrets: Mapping[str, SecretStr]) -> Request:
     """Raises SettingsError that names every secret that is missing."""
-    names = sorted({name.lower() for value in source.headers.values() for name in SECRET.findall(value)})
+    usual = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if source.body is not None else {})
+    headers = filled_headers(source.headers, secrets, usual)
+    body = None if source.body is None else json.dumps(source.body, allow_nan=False).encode()
+    first = Request(method=source.method, url=source.url, headers=headers, body=body)
+    return _numbered(first, source.paging, 0)
+
+
+def filled_headers(
+    given: Mapping[str, str], secrets: Mapping[str, SecretStr], usual: Mapping[str, str]
+) -> dict[str, str]:
+    """With the secrets in their places, and what is usual where nothing else is said. Raises SettingsError that names every secret
+    that is missing."""
+    names = sorted({name.lower() for value in given.values() for name in SECRET.findall(value)})
     if problems := [sentence for name in names if (sentence := _secret_problem(name, secrets))]:
         raise SettingsError("\n".join(["the CRM cannot be asked:", *(f"  - {problem}" for problem in problems)]))
     headers = {
         name: SECRET.sub(lambda found: secrets[found[1].lower()].get_secret_value().strip(), value)
-        for name, value in source.headers.items()
+        for name, value in given.items()
     }
-    given = {name.lower() for name in headers}
-    usual = {"Accept": "application/json"} | ({"Content-Type": "application/json"} if source.body is not None else {})
-    headers |= {name: value for name, value in usual.items() if name.lower() not in given}
-    body = None if source.body is None else json.dumps(source.body, allow_nan=False).encode()
-    first = Request(method=source.method, url=source.url, headers=headers, body=body)
-    return _numbered(first, source.paging, 0)
+    said = {name.lower() for name in headers}
+    return headers | {name: value for name, value in usual.items() if name.lower() not in said}
 
 
 def _secret_problem(name: str, secrets: Mapping[str, SecretStr]) -> str | None:
@@ -317,7 +325,7 @@ def _found(read: Read, value: Any) -> Any:
     """Raises _Unfit. What JMESPath says itself may hold the data, so it is not repeated."""
     try:
         return read(value)
-    except _CANNOT_EVALUATE as failure:
+    except CANNOT_EVALUATE as failure:
         raise _Unfit(f"cannot be evaluated here ({type(failure).__name__})") from None
 
 

@@ -19,9 +19,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, Va
 from pydantic_core import ErrorDetails
 
 from dialerd.errors import DialerdError
+from dialerd.guarded_http.public_address import url_problem
 from dialerd.lead_sources.csv_file import ALIASES, COLUMNS, OURS
 from dialerd.lead_sources.csv_table import canonical
-from dialerd.lead_sources.public_address import url_problem
 from dialerd.toml_file import UnreadableToml, read_toml
 
 LONGEST_PATH = 200
@@ -127,7 +127,8 @@ def _body(body: JsonValue) -> JsonValue:
     return body
 
 
-def _custom_name(name: str) -> str:
+def custom_name(name: str) -> str:
+    """Of a field of its own that a lead may have. Raises ValueError."""
     if not name.strip() or not name.isprintable() or len(name) > 64:
         raise ValueError("is no name: up to 64 characters that can be printed")
     if canonical(name) in {*COLUMNS, *OURS, *ALIASES}:
@@ -160,7 +161,7 @@ class CrmMapping(_Part):
     skill: _JmesPath | None = None
     extension: _JmesPath | None = None
     time_zone: _JmesPath | None = None
-    custom: dict[Annotated[str, AfterValidator(_custom_name)], _JmesPath] = Field(
+    custom: dict[Annotated[str, AfterValidator(custom_name)], _JmesPath] = Field(
         default_factory=dict, max_length=MOST_CUSTOM
     )
 
@@ -173,15 +174,38 @@ class CrmPaging(_Part):
     first_page: Annotated[int, Field(ge=0, le=1_000_000)] = 1
 
 
+def _result_key(key: str) -> str:
+    if len(key) > LONGEST_PATH or not all(part and part.isprintable() for part in key.split(".")):
+        raise ValueError("is no name of a field: names with dots between, like properties.call_result")
+    return key
+
+
+_Headers = Annotated[
+    dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]],
+    Field(max_length=50),
+]
+
+
+class CrmResults(_Part):
+    """Where the CRM wants to be told what came of a lead, and in which words."""
+
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    url: Annotated[str, AfterValidator(_url)]
+    headers: _Headers = Field(default_factory=dict)
+    mapping: dict[Annotated[str, AfterValidator(_result_key)], _JmesPath] = Field(
+        default_factory=dict, max_length=MOST_CUSTOM
+    )
+    """A field of the body (dots: of an object in it) -> where in the event its value is. Empty: the event as it is."""
+
+
 class CrmSource(_Part):
     method: Literal["GET", "POST", "PUT"] = "GET"
     url: Annotated[str, AfterValidator(_url)]
-    headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]] = Field(
-        default_factory=dict, max_length=50
-    )
+    headers: _Headers = Field(default_factory=dict)
     body: Annotated[JsonValue, AfterValidator(_body)] = None
     mapping: CrmMapping
     paging: CrmPaging | None = None
+    results: CrmResults | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What `read_source` takes: as it is stored and shown. It says which secrets are used, not what they are."""
@@ -212,17 +236,39 @@ def read_source_file(path: Path) -> CrmSource:
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
     """What is wrong between values that may each be right."""
-    headers, paging = values.get("headers"), values.get("paging")
+    paging, results = values.get("paging"), values.get("results")
     problems = []
     if values.get("method", "GET") == "GET" and values.get("body") is not None:
         problems.append("body: a GET has none; choose POST or PUT")
-    if isinstance(headers, dict):
-        problems += [f"headers.{name}: {_IN_THE_OPEN}" for name, value in headers.items() if _is_open(name, value)]
-        names = [str(name).lower() for name in headers]
-        problems += [f"headers.{name}: stands there twice" for name in sorted({n for n in names if names.count(n) > 1})]
+    problems += _header_problems(values, "headers")
     if isinstance(paging, dict):
         problems += _paging_problems(paging)
+    if isinstance(results, dict):
+        problems += [*_header_problems(results, "results.headers"), *_result_problems(results)]
     return problems
+
+
+def _header_problems(values: Mapping[str, Any], place: str) -> list[str]:
+    headers = values.get("headers")
+    if not isinstance(headers, dict):
+        return []
+    names = [str(name).lower() for name in headers]
+    return [
+        *(f"{place}.{name}: {_IN_THE_OPEN}" for name, value in headers.items() if _is_open(name, value)),
+        *(f"{place}.{name}: stands there twice" for name in sorted({n for n in names if names.count(n) > 1})),
+    ]
+
+
+def _result_problems(results: Mapping[str, Any]) -> list[str]:
+    """A field cannot be a value and an object at once."""
+    mapping = results.get("mapping")
+    keys = [key for key in mapping if isinstance(key, str)] if isinstance(mapping, dict) else []
+    return [
+        f"results.mapping.{key}: is an object, for there is {other}, too"
+        for key in keys
+        for other in keys
+        if other.startswith(f"{key}.")
+    ]
 
 
 _IN_THE_OPEN = "looks like a credential: put it into crm.secrets of the settings, and write {secret:NAME} here"

@@ -92,6 +92,22 @@ def text(value: str) -> str:
     return value
 
 
+def judge_number(line: int, row: tuple[str, str, str, datetime | None], region: str) -> ListedNumber | BadRow:
+    """Number, reason, source and end of what is no row of a file. `line` is where it stands in its source."""
+    number, reason, source, expires_at = row
+    flaws: list[Flaw] = []
+    try:
+        number = e164(number, region)
+    except InvalidNumber as invalid:
+        flaws.append(Flaw(column="number", value=shown_number(number), reason=invalid.why))
+    for column, value in (("reason", reason), ("source", source)):
+        try:
+            text(value)
+        except InvalidEntry as invalid:
+            flaws.append(Flaw(column=column, value=shown_text(value), reason=invalid.message))
+    return BadRow(line=line, flaws=tuple(flaws)) if flaws else ListedNumber(line, number, reason, source, expires_at)
+
+
 def expiry(written: str, *, zone: str, now: datetime) -> datetime:
     """When an entry ends that is written as a day (the last one on which it holds) or as a time, both of ISO 8601.
 

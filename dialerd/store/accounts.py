@@ -1,6 +1,7 @@
 """Accounts: whose campaigns and do-not-call lists they are, and what holds for all their campaigns."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -8,12 +9,13 @@ import asyncpg
 from pydantic import TypeAdapter
 
 from dialerd.domain.accounts import Account, AccountRules, Limits, problems
-from dialerd.errors import InvalidAccount, NotFound
-from dialerd.store.pool import Pool, store_call
+from dialerd.errors import ChangedMeanwhile, InvalidAccount, NotFound
+from dialerd.store.pool import Pool, store_call, transaction
 from dialerd.store.queries import queries_of
 
 _sql = queries_of("accounts")
 _RULES = TypeAdapter(AccountRules)
+_ACCOUNT = TypeAdapter(Account)
 _LIMITS = [field.name for field in fields(Limits)]
 _PLAIN = [field.name for field in fields(AccountRules) if field.name not in ("limits", "caller_id")]
 
@@ -50,6 +52,35 @@ class AccountStore:
         )
         if row is None:
             raise NotFound("account", account.name)
+
+    @store_call
+    async def edit(
+        self, account_id: int, change: Callable[[Account], Account], *, versions: Collection[str] | None = None
+    ) -> Account:
+        """What `change` makes of the account as it is; in force on the next call. `versions` are those that may be changed
+        (version_of); None: whatever is there. Raises InvalidAccount, NotFound, ChangedMeanwhile."""
+        async with transaction(self._pool) as connection:
+            row = await _sql.lock_account(connection, account_id=account_id)
+            if row is None:
+                raise NotFound("account", account_id)
+            account = _account(row)
+            if versions is not None and version_of(account) not in versions:
+                raise ChangedMeanwhile
+            changed = change(account)
+            if found := problems(changed.rules):
+                raise InvalidAccount(found)
+            await _sql.edit_account(
+                connection,
+                account_id=account_id,
+                default_region=changed.default_region,
+                **_columns(changed.rules),
+            )
+            return changed
+
+
+def version_of(account: Account) -> str:
+    """Another one after every change."""
+    return hashlib.sha256(_ACCOUNT.dump_json(account)).hexdigest()[:32]
 
 
 def rules_of(row: asyncpg.Record | Mapping[str, Any]) -> AccountRules:

@@ -1,7 +1,7 @@
 """The cradle-to-grave record: what happened to a campaign and its leads, line by line, never changed afterwards; and its calls."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
@@ -12,13 +12,23 @@ from dialerd.domain.activity import ActivityLine
 from dialerd.domain.calls import AnsweredBy, CallFlow
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.recordings import RecordingState
+from dialerd.errors import NotFound
 from dialerd.store.pool import Connection, Pool, store_call
 from dialerd.store.queries import queries_of
+from dialerd.store.walks import Walked, walked
 
 _sql = queries_of("activity")
 
 LOG_PAGE = 5000
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+_END = datetime(9999, 1, 1, tzinfo=UTC)
+_WALKS = {
+    "lead_id": _sql.walk_calls_of_lead,
+    "number": _sql.walk_calls_of_number,
+    "agent": _sql.walk_calls_of_agent,
+    "campaign_id": _sql.walk_calls_of_campaign,
+}
+"""By filter, the one that leaves the fewest first."""
 
 
 class Line(StrEnum):
@@ -42,6 +52,7 @@ class Line(StrEnum):
     CONNECTED = "connected"
     ENDED = "ended"
     OPTED_OUT = "opted_out"  # by a key that was pressed while no daemon listened
+    CALLED_BACK = "called_back"  # the lead has called us
     DISPOSED = "disposed"  # an agent has said what a talk has come to
     OFFERED = "offered"  # the card, to an agent
     ACCEPTED = "accepted"
@@ -96,6 +107,35 @@ class LoggedCall:
     recording: str | None
     recording_state: RecordingState | None
     recording_s: float | None
+    campaign_id: int
+
+
+_LOGGED = tuple(field.name for field in fields(LoggedCall))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallFilter:
+    """What attempts are searched by; always within one account."""
+
+    campaign_id: int | None = None
+    lead_id: int | None = None
+    number: str | None = None
+    agent: str | None = None
+    outcome: Outcome | None = None
+    disposition: str | None = None
+    since: datetime = _BEGINNING
+    until: datetime = _END
+    """Opened before this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredLine:
+    id: int
+    line: ActivityLine
+
+
+Place = tuple[datetime, UUID]
+"""Of an attempt: when it was opened, and its id."""
 
 
 class ActivityStore:
@@ -114,6 +154,64 @@ class ActivityStore:
         """The newest first."""
         rows = _sql.lines_of_campaign(self._pool, campaign_id=campaign_id, since=since, page=limit)
         return [_line(row) async for row in rows]
+
+    @store_call
+    async def page_of_campaign(
+        self, campaign_id: int, *, limit: int, before: tuple[datetime, int] = (_END, 0)
+    ) -> Sequence[StoredLine]:
+        """The newest first, of lines older than the time and id `before`."""
+        rows = _sql.page_of_campaign(
+            self._pool, campaign_id=campaign_id, before=before[0], before_id=before[1], page=limit
+        )
+        return [StoredLine(id=row["id"], line=_line(row)) async for row in rows]
+
+    @store_call
+    async def page_of_lead(self, lead_id: int, *, limit: int, after_id: int = 0) -> Sequence[StoredLine]:
+        """The oldest first."""
+        rows = _sql.page_of_lead(self._pool, lead_id=lead_id, after_id=after_id, page=limit)
+        return [StoredLine(id=row["id"], line=_line(row)) async for row in rows]
+
+    @store_call
+    async def calls(
+        self, account_id: int, wanted: CallFilter, *, limit: int = 100, before: Place | None = None
+    ) -> tuple[Sequence[LoggedCall], Place | None]:
+        """The newest first; and before which to go on (None: that was all). A page may be shorter than the limit although there are
+        more: at most 10,000 attempts are looked at."""
+        found = await self._walk(account_id, wanted, before or (wanted.until, UUID(int=0)), limit)
+        ids = [row["id"] for row in found.fitting]
+        calls = {row["attempt_id"]: _call(row) async for row in _sql.get_calls(self._pool, attempt_ids=ids)}
+        following = (found.last["opened_at"], found.last["id"]) if found.last is not None else None
+        return [calls[attempt_id] for attempt_id in ids], following
+
+    async def _walk(self, account_id: int, wanted: CallFilter, before: Place, limit: int) -> Walked:
+        """By the filter that leaves the fewest; the others are looked at row by row."""
+        asked = {name: getattr(wanted, name) for name in _WALKS}
+        walk = _sql.walk_calls
+        for name, narrower in _WALKS.items():
+            if asked[name] is not None:
+                walk = narrower
+                break
+            del asked[name]
+        rows = walk(
+            self._pool,
+            account_id=account_id,
+            **asked,
+            outcome=wanted.outcome,
+            disposition=wanted.disposition,
+            since=wanted.since,
+            before=before[0],
+            before_id=before[1],
+            page=limit + 1,
+        )
+        return walked([row async for row in rows], limit)
+
+    @store_call
+    async def call(self, account_id: int, attempt_id: UUID) -> LoggedCall:
+        """Raises NotFound, also for another account's."""
+        rows = [row async for row in _sql.get_calls(self._pool, attempt_ids=[attempt_id])]
+        if not rows or rows[0]["account_id"] != account_id:
+            raise NotFound("attempt", attempt_id)
+        return _call(rows[0])
 
     async def call_log(self, campaign_id: int) -> AsyncIterator[LoggedCall]:
         """Every attempt of the campaign, the oldest first, page by page: no connection is held while the reader is slow."""
@@ -148,4 +246,4 @@ def _line(row: asyncpg.Record) -> ActivityLine:
 def _call(row: asyncpg.Record) -> LoggedCall:
     words = {"outcome": Outcome, "answered_by": AnsweredBy, "recording_state": RecordingState}
     said = {name: kind(row[name]) if row[name] else None for name, kind in words.items()}
-    return LoggedCall(**{**row, **said, "flow": CallFlow(row["flow"])})
+    return LoggedCall(**{**{name: row[name] for name in _LOGGED}, **said, "flow": CallFlow(row["flow"])})

@@ -57,7 +57,7 @@ from dialerd.store.leads import lead_of
 from dialerd.store.offers import release_lead
 from dialerd.store.pool import Connection, Pool, store_call, transaction
 from dialerd.store.queries import queries_of
-from dialerd.store.settling import Change, after_end, after_word, list_opt_out, note_one_more, said_of, tell_crm
+from dialerd.store.settling import Change, after_end, after_word, list_opt_out, note_one_more, said_of, tell_end
 
 _sql = queries_of("attempts")
 
@@ -195,6 +195,12 @@ class AttemptStore:
         return [WaitingLeads(**row) async for row in _sql.waiting_leads(self._pool, campaign_id=campaign_id)]
 
     @store_call
+    async def due_leads(self, campaign_id: int, *, most: int) -> int:
+        """Leads in line that no waiting time holds back; no more than `most` are counted."""
+        due: int = await _sql.due_leads(self._pool, campaign_id=campaign_id, most=most)
+        return due
+
+    @store_call
     async def judge_anew(self, campaign_id: int) -> int:
         """Leads that a rule has put off or blocked are due again, because the rules have changed; how many."""
         await _sql.begin_to_judge_anew(self._pool, campaign_id=campaign_id)
@@ -262,8 +268,7 @@ class AttemptStore:
             await _settle(connection, call, row, change)
             if _opted_out(call) or change.opts_out:
                 await _list(connection, call, row)
-            if change.result or call.outcome is not Outcome.NOT_PLACED:
-                await tell_crm(connection, row, change, said)
+            await tell_end(connection, row, change, said)
             await _expect_recording(connection, call, row)
             if call.flow is CallFlow.PREVIEW:
                 await _sql.withdraw_cards(connection, attempt_id=call.id, lead_id=call.lead_id)

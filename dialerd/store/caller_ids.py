@@ -5,7 +5,7 @@ for a country. Whatever is changed here is in force on the next call, and leads 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from dialerd.domain.caller_id import (
     Prefixes,
     is_name,
     is_number,
+    is_prefix,
 )
 from dialerd.domain.phone import is_region
 from dialerd.domain.timezones import in_zone
@@ -32,7 +33,6 @@ from dialerd.store.queries import queries_of
 
 _sql = queries_of("caller_ids")
 
-_PREFIX = re.compile(r"\+?[0-9]{1,15}", re.ASCII)
 _QUEUE = re.compile(r"[A-Za-z0-9_-]{2,40}", re.ASCII)
 HIGHEST_CAP = 1_000_000
 MAX_POOL = Limits().max_pool
@@ -68,23 +68,23 @@ class CallerIdStore:
             places = sorted(before, key=lambda number: int(before[number]["id"]))
             await _note_change(connection, campaign_id, "caller_ids", places, _numbers(caller_ids))
 
-    @store_call
     async def set_cap(self, campaign_id: int, number: str, daily_cap: int | None) -> None:
         """Most calls a day that show the number; None takes the cap away. Raises InvalidCampaign, NotFound."""
-        _raise_for_caps([daily_cap])
-        async with transaction(self._pool) as connection:
-            row = await _lock_number(connection, campaign_id, number)
-            await _sql.set_daily_cap(connection, campaign_id=campaign_id, number=number, daily_cap=daily_cap)
-            await _note_change(connection, campaign_id, f"daily cap of {number}", row["daily_cap"], daily_cap)
+        await self.edit_number(campaign_id, number, {"daily_cap": daily_cap})
 
-    @store_call
     async def rest(self, campaign_id: int, number: str, until: datetime | None) -> None:
         """Show the number in no call of the campaign until then; None wakes it. Raises NotFound."""
+        await self.edit_number(campaign_id, number, {"resting_until": until})
+
+    @store_call
+    async def edit_number(self, campaign_id: int, number: str, changes: Mapping[str, Any]) -> None:
+        """What of `daily_cap` and `resting_until` is named, in one go. Raises InvalidCampaign, NotFound."""
+        _raise_for_caps([changes.get("daily_cap")])
         async with transaction(self._pool) as connection:
             row = await _lock_number(connection, campaign_id, number)
-            await _sql.rest_number(connection, campaign_id=campaign_id, number=number, until=until)
-            rests = [moment.isoformat() if moment else None for moment in (row["resting_until"], until)]
-            await _note_change(connection, campaign_id, f"rest of {number}", *rests)
+            for name, write in _OF_NUMBER.items():
+                if name in changes:
+                    await write(connection, row, changes[name])
 
     # --- the account's main numbers -------------------------------------------------------------------------------------
 
@@ -255,6 +255,24 @@ async def _lock_number(connection: Connection, campaign_id: int, number: str) ->
     return row
 
 
+async def _write_cap(connection: Connection, row: asyncpg.Record, daily_cap: int | None) -> None:
+    which = {"campaign_id": row["campaign_id"], "number": row["number"]}
+    await _sql.set_daily_cap(connection, **which, daily_cap=daily_cap)
+    await _note_change(connection, row["campaign_id"], f"daily cap of {row['number']}", row["daily_cap"], daily_cap)
+
+
+async def _write_rest(connection: Connection, row: asyncpg.Record, until: datetime | None) -> None:
+    await _sql.rest_number(connection, campaign_id=row["campaign_id"], number=row["number"], until=until)
+    rests = [moment.isoformat() if moment else None for moment in (row["resting_until"], until)]
+    await _note_change(connection, row["campaign_id"], f"rest of {row['number']}", *rests)
+
+
+_OF_NUMBER: Mapping[str, Callable[[Connection, asyncpg.Record, Any], Awaitable[None]]] = {
+    "daily_cap": _write_cap,
+    "resting_until": _write_rest,
+}
+
+
 async def _note_change(connection: Connection, campaign_id: int, what: str, old: object, new: object) -> None:
     await _sql.judge_campaign_anew(connection, campaign_id=campaign_id)
     await write_line(connection, campaign_id, Line.EDITED, {what: [old, new]})
@@ -284,7 +302,7 @@ def _raise_for_caps(caps: Sequence[int | None]) -> None:
 
 
 def _prefix_problems(region: str, prefixes: Sequence[str]) -> list[str]:
-    strange = [prefix for prefix in prefixes if not _PREFIX.fullmatch(prefix)]
+    strange = [prefix for prefix in prefixes if not is_prefix(prefix)]
     checks = [
         (is_region(region), f"country: a code of ISO 3166, like GB, not {region!r}"),
         (bool(prefixes), "allowed beginnings: name at least one"),

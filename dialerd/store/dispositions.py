@@ -23,7 +23,7 @@ from dialerd.store.campaigns import settings_of
 from dialerd.store.leads import lead_of
 from dialerd.store.pool import Connection, Pool, store_call, transaction
 from dialerd.store.queries import queries_of
-from dialerd.store.settling import Change, after_word, list_opt_out, note_one_more, said_of, tell_crm
+from dialerd.store.settling import Change, after_word, list_opt_out, note_one_more, said_of, tell_word
 
 _sql = queries_of("dispositions")
 
@@ -53,9 +53,9 @@ class DispositionStore:
         self._pool = pool
 
     @store_call
-    async def last_talk(self, agent: str) -> Talk:
-        """`agent` is an interface (PJSIP/1001). Raises NotFound."""
-        row = await _sql.last_talk(self._pool, agent=agent)
+    async def last_talk(self, agent: str, *, attempt: UUID | None = None, account_id: int | None = None) -> Talk:
+        """`agent` is an interface (PJSIP/1001). With `attempt` the talk in that call; with an account, one for it. Raises NotFound."""
+        row = await _sql.last_talk(self._pool, agent=agent, attempt_id=attempt, account_id=account_id)
         if row is None:
             raise NotFound("talk of agent", agent)
         return _talk(row)
@@ -126,7 +126,7 @@ async def _apply(connection: Connection, row: asyncpg.Record, said: Said) -> Lea
         reason = f"told the agent ({said.code})"
         await list_opt_out(connection, row["attempt_number"], row["account_id"], reason=reason, by=said.by)
     await _note(connection, row, said, change)
-    await tell_crm(connection, row, change, said)
+    await tell_word(connection, row, change, said)
     if change.not_before is not None:
         await _take_up(connection, row)
     return change.state

@@ -11,8 +11,16 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from dialerd.store.pool import Connection, Pool, store_call
-from dialerd.store.queries import queries_of
-from dialerd.store.upload import UPLOAD_TIMEOUT_S, copy_rows, from_source, judge_stage, upload, upload_errors
+from dialerd.store.queries import next_beginning, queries_of
+from dialerd.store.upload import (
+    UPLOAD_TIMEOUT_S,
+    BeforeCommit,
+    copy_rows,
+    from_source,
+    judge_stage,
+    upload,
+    upload_errors,
+)
 
 _sql = queries_of("dnc")
 
@@ -75,7 +83,12 @@ class DncStore:
         )
 
     async def add_many(
-        self, rows: AsyncIterable[NewDncRow] | Iterable[NewDncRow], account_id: int | None = None, *, added_by: str = ""
+        self,
+        rows: AsyncIterable[NewDncRow] | Iterable[NewDncRow],
+        account_id: int | None = None,
+        *,
+        added_by: str = "",
+        before_commit: BeforeCommit[DncImport] | None = None,
     ) -> DncImport:
         """All of them or none."""
         with upload_errors():
@@ -83,11 +96,10 @@ class DncStore:
                 await _sql.create_dnc_stage(connection)
                 await copy_rows(connection, _STAGE, _STAGED, from_source(rows))
                 await _sql.count_dnc_stage(connection)
-                new = await judge_stage(connection, _sql.add_staged_dnc_numbers, account_id, added_by)
-                if new["added"] == new["staged"]:
-                    return DncImport(added=new["added"], prolonged=0)
-                old = await judge_stage(connection, _sql.prolong_staged_dnc_numbers, added_by, account_id)
-                return DncImport(added=new["added"], prolonged=old["prolonged"])
+                report = await _take_from_stage(connection, account_id, added_by)
+                if before_commit is not None:
+                    await before_commit(connection, report)
+                return report
 
     @store_call
     async def remove(self, number: str, account_id: int | None = None) -> bool:
@@ -120,7 +132,7 @@ class DncStore:
         `after` this one's last number; a page may be longer by one, where both lists have that number. `limit` is 10,000
         at most.
         """
-        wanted = (prefix, _next_beginning(prefix), after, text, account_id, limit)
+        wanted = (prefix, next_beginning(prefix), after, text, account_id, limit)
         async with upload(self._pool) as connection:
             rows = await connection.fetch(_sql.search_dnc_numbers.sql, *wanted, timeout=UPLOAD_TIMEOUT_S)
         found = [DncEntry(**row) for row in rows]
@@ -153,6 +165,14 @@ class DncStore:
         return (row["last"], row["purged"]) if row["last"] is not None else None
 
 
+async def _take_from_stage(connection: Connection, account_id: int | None, added_by: str) -> DncImport:
+    new = await judge_stage(connection, _sql.add_staged_dnc_numbers, account_id, added_by)
+    if new["added"] == new["staged"]:
+        return DncImport(added=new["added"], prolonged=0)
+    old = await judge_stage(connection, _sql.prolong_staged_dnc_numbers, added_by, account_id)
+    return DncImport(added=new["added"], prolonged=old["prolonged"])
+
+
 async def add_entry(
     connection: "Pool | Connection",
     number: str,
@@ -174,8 +194,3 @@ async def add_entry(
     if await _sql.add_dnc_number(connection, **entry):
         return DncChange.NEW
     return DncChange.PROLONGED if await _sql.prolong_dnc_number(connection, **entry) else DncChange.NONE
-
-
-def _next_beginning(prefix: str) -> str:
-    """What comes after everything that begins with the prefix, byte by byte: +45 after +44."""
-    return prefix[:-1] + chr(ord(prefix[-1]) + 1)

@@ -12,8 +12,9 @@ from dialerd.domain.campaigns import CampaignStatus
 from dialerd.domain.leads import FINAL, IN_FLIGHT, LEAD_TRANSITIONS, Lead, LeadEvent, LeadState, NewLead
 from dialerd.errors import IllegalTransition, LeadInFlight, LeadsClosed, NotFound
 from dialerd.store.pool import Connection, Pool, store_call
-from dialerd.store.queries import queries_of
-from dialerd.store.upload import change_many, copy_rows, from_source, judge_stage, upload, upload_errors
+from dialerd.store.queries import next_beginning, queries_of
+from dialerd.store.upload import BeforeCommit, change_many, copy_rows, from_source, judge_stage, upload, upload_errors
+from dialerd.store.walks import Walked, walked
 
 _sql = queries_of("leads")
 
@@ -97,6 +98,29 @@ class LeadRecord:
     created_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeadFilter:
+    """What leads are searched by. Deleted ones are found only by their state."""
+
+    state: LeadState | None = None
+    prefix: str = "+"
+    """What the number begins with, in E.164."""
+    name: str = ""
+    """What the whole name, or the last one, begins with; in capitals or not."""
+    time_zone: str | None = None
+    """As the lead's row said it."""
+    held_by: str | None = None
+    """The rule that holds it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeadPlace:
+    """Where a search goes on: after this lead. Those found by their whole name come before those found by the last one."""
+
+    after_id: int = 0
+    by_last_name: bool = False
+
+
 class LeadStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -110,6 +134,7 @@ class LeadStore:
         duplicates: Duplicates = Duplicates.NEVER,
         sha256: str | None = None,
         again: bool = False,
+        before_commit: BeforeCommit[ImportReport] | None = None,
     ) -> ImportReport:
         """All or nothing; what the source raises is passed on. Raises NotFound, and LeadsClosed by the campaign's status.
 
@@ -128,7 +153,10 @@ class LeadStore:
                 if not await copy_rows(connection, "staged_leads", _COLUMNS, _rows(leads)):
                     return ImportReport(added=0, duplicates=0, on_dnc=())
                 await _sql.analyze_stage(connection)
-                return await self._take_from_stage(connection, wanted)
+                report = await self._take_from_stage(connection, wanted)
+                if before_commit is not None:
+                    await before_commit(connection, report)
+                return report
 
     async def _uploaded_before(self, wanted: _Upload) -> ImportReport | None:
         """Spares us to read it all again. Two who upload the same at the same time are told apart at the end."""
@@ -165,6 +193,53 @@ class LeadStore:
         rows = _sql.list_leads(self._pool, campaign_id=campaign_id, state=state, after_id=after_id, page=limit)
         return [_record(row) async for row in rows]
 
+    @store_call
+    async def search(
+        self, campaign_id: int, wanted: LeadFilter, *, limit: int = 100, place: LeadPlace | None = None
+    ) -> tuple[Sequence[LeadRecord], LeadPlace | None]:
+        """By number, or by name where a name is wanted; and where to go on (None: that was all). A page may be shorter than the limit
+        although there are more: at most 10,000 leads are looked at."""
+        place = place or LeadPlace()
+        found = await self._walk(campaign_id, wanted, place, limit)
+        ids = [row["id"] for row in found.fitting]
+        if found.last is not None:
+            following: LeadPlace | None = LeadPlace(after_id=found.last["id"], by_last_name=place.by_last_name)
+        else:
+            following = LeadPlace(by_last_name=True) if wanted.name and not place.by_last_name else None
+        records = {row["id"]: _record(row) async for row in _sql.get_leads(self._pool, lead_ids=ids)}
+        return [records[lead_id] for lead_id in ids], following
+
+    async def _walk(self, campaign_id: int, wanted: LeadFilter, place: LeadPlace, limit: int) -> Walked:
+        """By the index that leads to the fewest."""
+        asked: dict[str, object] = {
+            "campaign_id": campaign_id,
+            "prefix": wanted.prefix,
+            "time_zone": wanted.time_zone,
+            "after_id": place.after_id,
+            "page": limit + 1,
+        }
+        if wanted.name:
+            walk = _sql.walk_leads_by_last_name if place.by_last_name else _sql.walk_leads_by_name
+            asked |= {"begins": wanted.name, "state": wanted.state, "held_by": wanted.held_by}
+        else:
+            asked["below"] = next_beginning(wanted.prefix)
+            if wanted.state is not None:
+                walk = _sql.walk_leads_in_state
+                asked |= {"state": wanted.state, "held_by": wanted.held_by}
+            elif wanted.held_by is not None:
+                walk = _sql.walk_leads_held
+                asked["held_by"] = wanted.held_by
+            else:
+                walk = _sql.walk_leads
+        return walked([row async for row in walk(self._pool, **asked)], limit)
+
+    @store_call
+    async def custom_names(self, campaign_id: int, state: LeadState | None = None) -> Sequence[str]:
+        """What the own fields of these leads are called, in alphabetical order."""
+        async with upload(self._pool) as connection:  # it looks at every one of them
+            names: Sequence[str] = await _sql.custom_names(connection, campaign_id=campaign_id, state=state)
+            return names
+
     async def export(self, campaign_id: int, state: LeadState | None = None) -> AsyncIterator[LeadRecord]:
         """All of them, page by page: no connection is held while the reader is slow."""
         after_id = 0
@@ -184,8 +259,13 @@ class LeadStore:
     @store_call
     async def counts(self, campaign_id: int) -> Mapping[LeadState, int]:
         """How many leads are in each state, zeros included. Those that are deleted are not counted."""
-        rows = {row["state"]: row["leads"] async for row in _sql.count_leads(self._pool, campaign_id=campaign_id)}
-        return {state: rows.get(state, 0) for state in LeadState if state is not LeadState.DELETED}
+        counted = await _sql.count_leads(self._pool, campaign_id=campaign_id)
+        return {state: counted.get(state, 0) for state in LeadState if state is not LeadState.DELETED}
+
+    @store_call
+    async def sum_up_tallies(self) -> None:
+        """Of the counts that every change of leads has left: what was many rows is one. To be done again and again by somebody."""
+        await _sql.sum_up_tallies(self._pool)
 
     @store_call
     async def reset(self, lead_id: int) -> LeadRecord:
@@ -328,5 +408,10 @@ async def _rows(leads: AsyncIterable[NewLead] | Iterable[NewLead]) -> AsyncItera
 def _raise_unless_open(campaign: asyncpg.Record | None, campaign_id: int) -> None:
     if campaign is None:
         raise NotFound("campaign", campaign_id)
-    if campaign["status"] in (CampaignStatus.RUNNING, CampaignStatus.CANCELLED):
-        raise LeadsClosed(campaign["status"])
+    raise_unless_open(campaign["status"])
+
+
+def raise_unless_open(status: str) -> None:
+    """Of a campaign: whether leads may be added to it. Raises LeadsClosed."""
+    if status in (CampaignStatus.RUNNING, CampaignStatus.CANCELLED):
+        raise LeadsClosed(status)

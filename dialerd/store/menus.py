@@ -1,14 +1,16 @@
 """Voice menus, by name in their account. A campaign names one; a call gets it as it is when it is opened."""
 
 import builtins
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from dialerd.domain.menus import Choice, MenuNode, VoiceMenu, problems_of_menu
-from dialerd.errors import InvalidMenu, NotFound
+from dialerd.errors import ChangedMeanwhile, InUse, InvalidMenu, NotFound
 from dialerd.store.pool import Connection, Pool, store_call, transaction
 from dialerd.store.queries import queries_of
 
@@ -30,17 +32,19 @@ class MenuStore:
         self._pool = pool
 
     @store_call
-    async def put(self, menu: VoiceMenu, account: str = "default") -> None:
-        """In the place of the one of this name, also while a campaign runs with it: calls that begin from now on have it. Raises
-        InvalidMenu, NotFound for the account."""
+    async def put(self, menu: VoiceMenu, account: str = "default", *, versions: Collection[str] | None = None) -> bool:
+        """In the place of the one of this name, also while a campaign runs with it: calls that begin from now on have it. Whether there
+        was none. Raises InvalidMenu, NotFound for the account, ChangedMeanwhile where it is in none of the `versions`."""
         _raise_for(problems_of_menu(menu))
         async with transaction(self._pool) as connection:
             account_id = await _account(connection, account)
-            await _sql.lock_menu(connection, account_id=account_id, name=menu.name)
+            there = await _sql.lock_menu(connection, account_id=account_id, name=menu.name)
+            _raise_unless_in(versions, there)
             users = await _users(connection, menu.name, account_id)
             without = [user.campaign for user in users if menu.needs_queue and not user.queue]
             _raise_for([_needs_queue(name) for name in without])
             await _sql.put_menu(connection, account_id=account_id, name=menu.name, menu=menu_data(menu))
+            return there is None
 
     @store_call
     async def get(self, name: str, account: str = "default") -> VoiceMenu:
@@ -56,14 +60,17 @@ class MenuStore:
         return [menu_of(row["menu"]) async for row in _sql.list_menus(self._pool, account=account)]
 
     @store_call
-    async def remove(self, name: str, account: str = "default") -> None:
-        """Raises NotFound, and InvalidMenu while a campaign that is not over names it."""
+    async def remove(self, name: str, account: str = "default", *, versions: Collection[str] | None = None) -> None:
+        """Raises NotFound, InUse while a campaign that is not over names it, ChangedMeanwhile as `put` does."""
         async with transaction(self._pool) as connection:
             account_id = await _account(connection, account)
-            if not await _sql.lock_menu(connection, account_id=account_id, name=name):
+            there = await _sql.lock_menu(connection, account_id=account_id, name=name)
+            if there is None:
                 raise NotFound(_WHAT, name)
-            users = [user.campaign for user in await _users(connection, name, account_id)]
-            _raise_for([f"campaign {user} uses it: give it another menu, or cancel it" for user in users])
+            _raise_unless_in(versions, there)
+            if users := [user.campaign for user in await _users(connection, name, account_id)]:
+                how = [f"campaign {user} uses it: give it another menu, or cancel it" for user in users]
+                raise InUse(f"{_WHAT} {name}", how)
             await _sql.remove_menu(connection, account_id=account_id, name=name)
 
 
@@ -91,6 +98,17 @@ def menu_data(menu: VoiceMenu) -> dict[str, Any]:
     for name, node in menu.nodes.items():
         data["nodes"][name]["wait"] = node.wait.total_seconds()
     return data
+
+
+def version_of(menu: VoiceMenu) -> str:
+    """Another one whenever something in it is another."""
+    return hashlib.sha256(json.dumps(menu_data(menu), sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _raise_unless_in(versions: Collection[str] | None, there: Mapping[str, Any] | None) -> None:
+    """`there` is the menu that is stored. Raises ChangedMeanwhile."""
+    if versions is not None and (there is None or version_of(menu_of(there)) not in versions):
+        raise ChangedMeanwhile
 
 
 _KEYS: Mapping[type, builtins.list[str]] = {

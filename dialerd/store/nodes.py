@@ -147,8 +147,8 @@ class NodeStore:
         await _sql.register_node(self._pool, node=node, version=version)
 
     @store_call
-    async def heartbeat(self, node: str) -> None:
-        await _sql.heartbeat(self._pool, node=node)
+    async def heartbeat(self, node: str, *, asterisk_up: bool) -> None:
+        await _sql.heartbeat(self._pool, node=node, asterisk_up=asterisk_up)
 
     @store_call
     async def note_pbx(self, node: str, pbx: str) -> None:
@@ -161,6 +161,7 @@ class NodeStore:
 
     @store_call
     async def is_draining(self, node: str) -> bool:
+        """Whether it starts no call: people want it so, or its Asterisk is away while another living node's is not."""
         return bool(await _sql.is_draining(self._pool, node=node))
 
     @store_call

@@ -24,6 +24,9 @@ from dialerd.store.queries import queries_of
 
 _sql = queries_of("offers")
 
+MOST_CARDS = 10_000
+CARDS = "dialerd_cards"
+"""The channel on which Postgres tells before whom a card has been laid, so that who waits for it looks."""
 TIME_TO_DIAL = timedelta(seconds=60)
 """For which a lead is put aside beyond the card's time: whoever accepts in the last instant gets it dialed."""
 
@@ -58,30 +61,32 @@ class OfferStore:
     # --- for agents ---------------------------------------------------------------------------------------------------
 
     @store_call
-    async def card(self, agent: str) -> Card:
-        """Raises NotFound."""
-        cards = [_card(row) async for row in _sql.cards(self._pool, agent=agent)]
+    async def card(self, agent: str, *, account_id: int | None = None) -> Card:
+        """Of a campaign of the account; None: of any. Raises NotFound."""
+        rows = _sql.cards(self._pool, agent=agent, account_id=account_id, after="", page=1)
+        cards = [_card(row) async for row in rows]
         if not cards:
             raise NotFound("card for agent", agent)
         return cards[0]
 
     @store_call
-    async def cards(self) -> Sequence[Card]:
-        """Those that lie before agents, by agent."""
-        return [_card(row) async for row in _sql.cards(self._pool, agent=None)]
+    async def cards(self, *, account_id: int | None = None, after: str = "", limit: int = MOST_CARDS) -> Sequence[Card]:
+        """Those that lie before agents, by agent, behind the one that is named."""
+        rows = _sql.cards(self._pool, agent=None, account_id=account_id, after=after, page=limit)
+        return [_card(row) async for row in rows]
 
     @store_call
-    async def accept(self, agent: str) -> Offer:
-        """Raises OfferClosed when it is too late."""
-        return _answered(await _sql.accept(self._pool, agent=agent))
+    async def accept(self, agent: str, *, offer: int | None = None, account_id: int | None = None) -> Offer:
+        """That card, of a campaign of that account; None: whichever lies there. Raises OfferClosed when it is too late."""
+        return _answered(await _sql.accept(self._pool, agent=agent, offer_id=offer, account_id=account_id))
 
     @store_call
-    async def skip(self, agent: str) -> Offer:
+    async def skip(self, agent: str, *, offer: int | None = None, account_id: int | None = None) -> Offer:
         """The lead goes to the next agent. Raises OfferClosed when it is too late."""
         async with transaction(self._pool) as connection:
-            offer = _answered(await _sql.skip(connection, agent=agent))
-            await _let_go(connection, [offer])
-            return offer
+            skipped = _answered(await _sql.skip(connection, agent=agent, offer_id=offer, account_id=account_id))
+            await _let_go(connection, [skipped])
+            return skipped
 
     # --- for the daemon (dialer/ports.py) -----------------------------------------------------------------------------
 

@@ -175,22 +175,30 @@ def store_call(method: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, 
     return at_the_edge
 
 
-async def listen(dsn: str, on_notify: Callable[[], None], *, channel: str = BELL) -> None:
-    """Call `on_notify` for every notification, and after every (re)connect, for some may have been missed. Never ends."""
+async def listen(
+    dsn: str, on_notify: Callable[[], None], *, channel: str = BELL, on_word: Callable[[str], None] | None = None
+) -> None:
+    """Call `on_notify` for every notification, and after every (re)connect, for some may have been missed; with `on_word` that gets
+    the notifications, and their payloads. Never ends."""
     while True:
         try:
             with store_errors():
-                await _listen_once(dsn, on_notify, channel)
+                await _listen_once(dsn, on_notify, channel, on_word)
         except StoreUnavailable as lost:
             log.warning("bell_lost", why=str(lost))
         await asyncio.sleep(BELL_RETRY_S)
 
 
-async def _listen_once(dsn: str, on_notify: Callable[[], None], channel: str) -> None:
+async def _listen_once(
+    dsn: str, on_notify: Callable[[], None], channel: str, on_word: Callable[[str], None] | None
+) -> None:
+    def heard(*said: Any) -> None:
+        on_notify() if on_word is None else on_word(said[-1])
+
     settings = {"application_name": "dialerd bell"}
     connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S, server_settings=settings)
     try:
-        await connection.add_listener(channel, lambda *_: on_notify())
+        await connection.add_listener(channel, heard)
         on_notify()
         await until_lost(connection, look_every_s=BELL_CHECK_S)
     finally:

@@ -44,29 +44,55 @@ def find_binaries(major: int | None = None) -> Binaries:
     )
 
 
+def find_client(name: str, *, at_least: int) -> Path:
+    """A program like pg_dump, no older than a server of that major version: it refuses newer ones. Raises SettingsError."""
+    folders = [*_system_folders("pg_dump"), *(folder for _, folder in _packaged_folders())]
+    known = {folder: _major(folder / name) for folder in folders if (folder / name).is_file()}
+    usable = [folder for folder, major in known.items() if major is not None and major >= at_least]
+    if not usable:
+        raise SettingsError(f"{name} of PostgreSQL {at_least} or later is not installed: install postgresql-client")
+    return min(usable, key=lambda folder: known[folder] or 0) / name
+
+
 def _system() -> Iterator[Binaries]:
-    in_path = shutil.which("postgres")
+    for folder in _system_folders("postgres"):
+        yield from _in_folder(folder)
+
+
+def _system_folders(program: str) -> set[Path]:
+    in_path = shutil.which(program)
     folders = {Path(in_path).resolve().parent} if in_path else set()
     for pattern in _SYSTEM_FOLDERS:
         folders.update(Path("/").glob(pattern))
-    for folder in folders:
-        yield from _in_folder(folder)
+    return folders
 
 
 def _packaged() -> Iterator[Binaries]:
     """Only the files: the package's own way to start a server leaves it running, and opens folders to everybody."""
+    for package, folder in _packaged_folders():
+        yield from _in_folder(folder, tree=package)
+
+
+def _packaged_folders() -> Iterator[tuple[Path, Path]]:
+    """The package, and its folder of programs."""
     spec = importlib.util.find_spec(_PACKAGE)
     for package in spec.submodule_search_locations or () if spec else ():
         for folder in Path(package).glob("pginstall*/bin"):
-            yield from _in_folder(folder, tree=Path(package))
+            yield Path(package), folder
 
 
 def _in_folder(folder: Path, tree: Path | None = None) -> Iterator[Binaries]:
     if not ((folder / "postgres").is_file() and (folder / "initdb").is_file()):
         return
-    answer = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False)
-    if version := re.search(r"\(PostgreSQL\) (\d+)", answer.stdout):
-        yield Binaries(folder=folder, major=int(version[1]), tree=tree)
+    major = _major(folder / "postgres")
+    if major is not None:
+        yield Binaries(folder=folder, major=major, tree=tree)
+
+
+def _major(program: Path) -> int | None:
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    version = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
+    return int(version[1]) if version else None
 
 
 def copied_to(folder: Path, binaries: Binaries) -> Binaries:

@@ -1,6 +1,6 @@
 """How campaigns get on, counted from their attempts of the last hour: what somebody who watches wants to see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dialerd.store.pool import Pool, store_call
@@ -25,9 +25,9 @@ class ProgressStore:
         self._pool = pool
 
     @store_call
-    async def of_campaigns(self) -> Mapping[int, Progress]:
-        """By campaign id; a campaign that placed no call within the hour is missing."""
+    async def of_campaigns(self, ids: Sequence[int] | None = None) -> Mapping[int, Progress]:
+        """By campaign id, of these (None: of all); a campaign that placed no call within the hour is missing."""
         return {
             row["campaign_id"]: Progress(**{name: row[name] for name in Progress.__dataclass_fields__})
-            async for row in _sql.campaign_progress(self._pool)
+            async for row in _sql.campaign_progress(self._pool, ids=ids)
         }

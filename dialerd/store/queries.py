@@ -40,3 +40,8 @@ def queries_of(table: str) -> Any:
     """The queries of one file, each as `await queries.<name>(connection, parameter=value, ...)`."""
     text = (sql_folder() / "queries" / f"{table}.sql").read_text(encoding="utf-8")
     return aiosql.from_str(text, _Asyncpg)
+
+
+def next_beginning(prefix: str) -> str:
+    """What comes after everything that begins with the prefix, byte by byte: +45 after +44."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)

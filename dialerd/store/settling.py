@@ -11,9 +11,12 @@ import asyncpg
 from dialerd.domain.campaigns import CampaignSettings
 from dialerd.domain.dispositions import DispositionEffect, Said, find
 from dialerd.domain.leads import LEAD_TRANSITIONS, Lead, LeadEvent, LeadState
+from dialerd.domain.outcomes import Outcome
 from dialerd.domain.retry import NextStep, after_disposition, attempts_allowed
 from dialerd.domain.transitions import advance
+from dialerd.domain.webhooks import EventType
 from dialerd.store.dnc import DncChange, add_entry
+from dialerd.store.outbox import tell
 from dialerd.store.pool import Connection
 from dialerd.store.queries import queries_of
 
@@ -80,23 +83,48 @@ async def list_opt_out(connection: Connection, number: str, account_id: int, *, 
     return change is not DncChange.NONE
 
 
-async def tell_crm(connection: Connection, row: asyncpg.Record, change: Change, said: Said | None) -> None:
-    """Of leads that a CRM may know: that have a ticket, or came from one; and whatever was chosen or said of any other.
+async def tell_end(connection: Connection, row: asyncpg.Record, change: Change, said: Said | None) -> None:
+    """Whoever wants to know hears that the call is over, and what was chosen and said in it.
 
+    A CRM may know leads that have a ticket, or came from one; of any other it is told what was chosen or said.
     `row` is that of an ended attempt with its lead and campaign, as `end_attempt` has it.
     """
-    if not (row["has_crm_source"] or row["lead_ticket_id"] or change.result):
-        return
-    await _sql.tell_crm(
+    known = row["has_crm_source"] or row["lead_ticket_id"]
+    dialed = row["attempt_outcome"] != Outcome.NOT_PLACED
+    for_crm = bool(change.result or (known and dialed))
+    await _tell(connection, EventType.ATTEMPT_ENDED, row, change, said, for_crm=for_crm)
+    if row["attempt_menu_result"]:
+        await _tell(connection, EventType.MENU_RESULT, row, change, said)
+    if said is not None:
+        await _tell(connection, EventType.DISPOSITION_SET, row, change, said)
+
+
+async def tell_word(connection: Connection, row: asyncpg.Record, change: Change, said: Said) -> None:
+    """What the agent has said once the talk was over. `row` as above."""
+    await _tell(connection, EventType.DISPOSITION_SET, row, change, said, for_crm=True)
+
+
+async def _tell(
+    connection: Connection,
+    event_type: EventType,
+    row: asyncpg.Record,
+    change: Change,
+    said: Said | None,
+    *,
+    for_crm: bool = False,
+) -> None:
+    await tell(
         connection,
+        event_type,
         campaign_id=row["lead_campaign_id"],
         lead_id=row["lead_id"],
         attempt_id=row["attempt_id"],
-        result=_for_crm(row, change, said),
+        data=_told(row, change, said),
+        for_crm=for_crm,
     )
 
 
-def _for_crm(row: asyncpg.Record, change: Change, said: Said | None) -> Mapping[str, Any]:
+def _told(row: asyncpg.Record, change: Change, said: Said | None) -> Mapping[str, Any]:
     connected_at, ended_at = row["attempt_connected_at"], row["attempt_ended_at"]
     return {
         "ticket_id": row["lead_ticket_id"],

@@ -15,8 +15,9 @@ class SoundStore:
 
     @store_call
     async def named(self) -> Sequence[str]:
-        """Every sound that a menu names, or a campaign that is not over; in order, each once."""
+        """Every sound that a menu names, or a campaign that is not over, or that people have brought along; in order, each once."""
         names = {row["name"] async for row in _sql.sounds_of_campaigns(self._pool)}
+        names |= {row["name"] async for row in _sql.sounds_of_media(self._pool)}
         async for row in _sql.every_menu(self._pool):
             names |= menu_of(row["menu"]).sounds
         return sorted(names)

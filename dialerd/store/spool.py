@@ -6,6 +6,7 @@ database takes everything. A reserve of disk space is kept ready beside it: a di
 
 import asyncio
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -42,6 +43,8 @@ class Spool:
 
     def __init__(self, folder: Path, node: str) -> None:
         self.broken = ""
+        self.free_bytes: int | None = None
+        """Of its disk, as last looked at. None: it could not be."""
         self._folder = folder
         self._file = folder / f"{node}.jsonl"
         self._reserve = folder / f"{node}.reserve"
@@ -53,6 +56,11 @@ class Spool:
     @property
     def kept(self) -> Sequence[KeptCall]:
         return [_LINE.validate_json(line) for line in self._lines.values()]
+
+    @property
+    def calls(self) -> int:
+        """How many calls' newest state the database does not have."""
+        return len(self._lines)
 
     async def open(self) -> None:
         """Read what an earlier life has left."""
@@ -121,7 +129,9 @@ class Spool:
 
     def _make_ready(self) -> None:
         """Raises OSError. What is in the reserve already costs nothing; the rest is asked for, and given back."""
+        self.free_bytes = None
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.free_bytes = shutil.disk_usage(self._folder).free
         reserve = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _ONLY_US)
         try:
             os.posix_fallocate(reserve, 0, RESERVE + SPARE)

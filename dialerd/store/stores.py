@@ -14,14 +14,21 @@ from dialerd.store.dispositions import DispositionStore
 from dialerd.store.dnc import DncStore
 from dialerd.store.evidence import EvidenceStore
 from dialerd.store.idempotency import IdempotencyStore
+from dialerd.store.jobs import JobStore
 from dialerd.store.leads import LeadStore
+from dialerd.store.live import LiveStore
+from dialerd.store.media import MediaStore
 from dialerd.store.menus import MenuStore
 from dialerd.store.nodes import NodeStore
 from dialerd.store.offers import OfferStore
+from dialerd.store.outbox import OutboxStore
+from dialerd.store.pbx import PbxStore
 from dialerd.store.pool import Pool
 from dialerd.store.progress import ProgressStore
+from dialerd.store.purge import PurgeStore
 from dialerd.store.recordings import RecordingStore
 from dialerd.store.users import UserStore
+from dialerd.store.webhooks import WebhookStore
 
 
 class Stores:
@@ -40,10 +47,17 @@ class Stores:
         self.dnc = DncStore(pool)
         self.evidence = EvidenceStore(pool, profiles)
         self.idempotency = IdempotencyStore(pool)
+        self.jobs = JobStore(pool)
         self.leads = LeadStore(pool)
+        self.live = LiveStore(pool)
+        self.media = MediaStore(pool)
         self.menus = MenuStore(pool)
         self.nodes = NodeStore(pool)
         self.offers = OfferStore(pool, profiles)
+        self.outbox = OutboxStore(pool)
+        self.pbx = PbxStore(pool)
         self.progress = ProgressStore(pool)
+        self.purge = PurgeStore(pool)
         self.recordings = RecordingStore(pool)
         self.users = UserStore(pool)
+        self.webhooks = WebhookStore(pool)

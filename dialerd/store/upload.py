@@ -1,13 +1,16 @@
 """What uploads and other changes of a great many rows share: time enough, and for uploads a source that may be slow or fail,
 and whose rows are laid down before they are judged."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from dialerd.store.pool import Connection, Pool, store_errors, transaction
 
 T = TypeVar("T")
+
+BeforeCommit: TypeAlias = Callable[[Connection, T], Awaitable[None]]
+"""What is to be written in the transaction of an upload, with what came of it. If it raises, nothing is stored."""
 
 UPLOAD_MEMORY_MB = 64
 """Of the server, for each sort or hash of an upload: the usual 4 are too few for 200,000 rows, and it would use its disk."""

@@ -43,6 +43,7 @@ SOUNDS = {
     # what the product plays
     "dialerd/nobody-free": Sound(((9, 0.4), (PAUSE, 0.2)) * 3 + ((5, 0.6),)),
     "dialerd/opted-out": Sound(((10, 0.3), (13, 0.3))),
+    "dialerd/opt-out": Sound(((3, 0.3), (PAUSE, 0.1)) * 3),
     "dialerd/greeting": Sound(((11, 0.3), (14, 0.5))),
     "dialerd/agent-announcement": Sound(((12, 0.2), (15, 0.2)) * 2),
     # a menu of the tests

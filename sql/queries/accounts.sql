@@ -1,6 +1,10 @@
 -- name: get_account(name)^
 SELECT * FROM accounts WHERE name = :name;
 
+-- name: lock_account(account_id)^
+-- Edits exclude each other; rows that name the account are added meanwhile.
+SELECT * FROM accounts WHERE id = :account_id FOR NO KEY UPDATE;
+
 -- name: list_accounts()
 SELECT * FROM accounts ORDER BY id;
 

@@ -14,31 +14,92 @@ SELECT * FROM activity WHERE campaign_id = :campaign_id AND at >= :since ORDER B
 -- Room for the lines of this month and the next.
 SELECT ensure_activity_partition(now()), ensure_activity_partition(now() + interval '1 month');
 
+-- name: page_of_campaign(campaign_id, before, before_id, page)
+-- The newest first.
+SELECT * FROM activity WHERE campaign_id = :campaign_id AND at <= :before AND (at, id) < (:before, :before_id)
+ORDER BY at DESC, id DESC LIMIT :page;
+
+-- name: page_of_lead(lead_id, after_id, page)
+SELECT * FROM activity WHERE lead_id = :lead_id AND id > :after_id ORDER BY id LIMIT :page;
+
 -- name: call_log(campaign_id, after, after_id, page)
--- The oldest first. A phone that was picked up without a word of its ringing rang for no time that is known. Who met a voice menu
--- waited for an agent only from the choice on that leads to one.
-SELECT attempts.id AS attempt_id, lead_id, ordinal, number, caller_id_number AS caller_id, attempts.queue, opened_at, ringing_at,
-       answered_at, agent, connected_at, attempts.ended_at, outcome, cause, tech_cause,
-       extract(epoch FROM coalesce(answered_at, attempts.ended_at) - ringing_at)::double precision AS ring_s,
-       extract(epoch FROM attempts.ended_at - connected_at)::double precision AS talk_s,
-       flow, answered_by, wait.customer_wait_s,
-       CASE WHEN wait.customer_wait_s IS NOT NULL
-            THEN connected_at IS NOT NULL AND wait.customer_wait_s <= campaigns.customer_wait_sla_s END AS customer_wait_sla_met,
-       ring.agent_ring_s,
-       CASE WHEN agent_ringing_at IS NOT NULL
-            THEN ring.agent_ring_s IS NOT NULL AND ring.agent_ring_s <= campaigns.agent_dial_timeout_s END AS agent_sla_met,
-       abandoned, menu_result, disposition, attempts.note, recordings.name AS recording, recordings.state AS recording_state,
-       recordings.duration_s AS recording_s
-FROM attempts
-JOIN campaigns ON campaigns.id = attempts.campaign_id
-LEFT JOIN recordings ON recordings.attempt_id = attempts.id
-CROSS JOIN LATERAL (
-    SELECT extract(epoch FROM coalesce(connected_at, attempts.ended_at)
-                              - coalesce(waiting_since, CASE WHEN flow <> 'menu' THEN answered_at END))::double precision
-           AS customer_wait_s
-) AS wait
-CROSS JOIN LATERAL (
-    SELECT extract(epoch FROM connected_at - agent_ringing_at)::double precision AS agent_ring_s
-) AS ring
-WHERE attempts.campaign_id = :campaign_id AND (opened_at, attempts.id) > (:after, :after_id)
-ORDER BY opened_at, attempts.id LIMIT :page;
+-- The oldest first.
+SELECT * FROM logged_calls
+WHERE campaign_id = :campaign_id AND (opened_at, attempt_id) > (:after, :after_id)
+ORDER BY opened_at, attempt_id LIMIT :page;
+
+-- name: get_calls(attempt_ids)
+SELECT * FROM logged_calls WHERE attempt_id = ANY (:attempt_ids::uuid[]);
+
+-- name: walk_calls_of_lead(account_id, lead_id, campaign_id, number, agent, outcome, disposition, since, before, before_id, page)
+-- Ids of the account's attempts, the newest first, as far as they fit: these of one lead. At most 10,000 are looked at: see walk_leads.
+SELECT id, opened_at, fits, place
+FROM (SELECT id, opened_at, row_number() OVER (ORDER BY opened_at DESC, id DESC) AS place,
+             (:campaign_id::bigint IS NULL OR campaign_id = :campaign_id)
+             AND (:number::text IS NULL OR number = :number)
+             AND (:agent::text IS NULL OR agent = :agent) IS TRUE
+             AND (:outcome::outcome IS NULL OR outcome = :outcome) IS TRUE
+             AND (:disposition::text IS NULL OR disposition = :disposition) IS TRUE
+             AND campaign_id IN (SELECT campaigns.id FROM campaigns WHERE account_id = :account_id) AS fits
+      FROM (SELECT id, opened_at, campaign_id, number, agent, outcome, disposition FROM attempts
+            WHERE lead_id = :lead_id AND opened_at >= :since AND opened_at <= :before AND (opened_at, id) < (:before, :before_id)
+            ORDER BY opened_at DESC, id DESC LIMIT 10000) AS looked_at) AS judged
+WHERE fits OR place = 10000
+ORDER BY opened_at DESC, id DESC LIMIT :page;
+
+-- name: walk_calls_of_number(account_id, number, campaign_id, agent, outcome, disposition, since, before, before_id, page)
+-- The same, to one number.
+SELECT id, opened_at, fits, place
+FROM (SELECT id, opened_at, row_number() OVER (ORDER BY opened_at DESC, id DESC) AS place,
+             (:campaign_id::bigint IS NULL OR campaign_id = :campaign_id)
+             AND (:agent::text IS NULL OR agent = :agent) IS TRUE
+             AND (:outcome::outcome IS NULL OR outcome = :outcome) IS TRUE
+             AND (:disposition::text IS NULL OR disposition = :disposition) IS TRUE
+             AND campaign_id IN (SELECT campaigns.id FROM campaigns WHERE account_id = :account_id) AS fits
+      FROM (SELECT id, opened_at, campaign_id, agent, outcome, disposition FROM attempts
+            WHERE number = :number AND opened_at >= :since AND opened_at <= :before AND (opened_at, id) < (:before, :before_id)
+            ORDER BY opened_at DESC, id DESC LIMIT 10000) AS looked_at) AS judged
+WHERE fits OR place = 10000
+ORDER BY opened_at DESC, id DESC LIMIT :page;
+
+-- name: walk_calls_of_agent(account_id, agent, campaign_id, outcome, disposition, since, before, before_id, page)
+-- The same, of one agent.
+SELECT id, opened_at, fits, place
+FROM (SELECT id, opened_at, row_number() OVER (ORDER BY opened_at DESC, id DESC) AS place,
+             (:campaign_id::bigint IS NULL OR campaign_id = :campaign_id)
+             AND (:outcome::outcome IS NULL OR outcome = :outcome) IS TRUE
+             AND (:disposition::text IS NULL OR disposition = :disposition) IS TRUE
+             AND campaign_id IN (SELECT campaigns.id FROM campaigns WHERE account_id = :account_id) AS fits
+      FROM (SELECT id, opened_at, campaign_id, outcome, disposition FROM attempts
+            WHERE agent = :agent AND opened_at >= :since AND opened_at <= :before AND (opened_at, id) < (:before, :before_id)
+            ORDER BY opened_at DESC, id DESC LIMIT 10000) AS looked_at) AS judged
+WHERE fits OR place = 10000
+ORDER BY opened_at DESC, id DESC LIMIT :page;
+
+-- name: walk_calls_of_campaign(account_id, campaign_id, outcome, disposition, since, before, before_id, page)
+-- The same, of one campaign.
+SELECT id, opened_at, fits, place
+FROM (SELECT id, opened_at, row_number() OVER (ORDER BY opened_at DESC, id DESC) AS place,
+             (:outcome::outcome IS NULL OR outcome = :outcome) IS TRUE
+             AND (:disposition::text IS NULL OR disposition = :disposition) IS TRUE
+             AND campaign_id IN (SELECT campaigns.id FROM campaigns WHERE account_id = :account_id) AS fits
+      FROM (SELECT id, opened_at, campaign_id, outcome, disposition FROM attempts
+            WHERE campaign_id = :campaign_id AND opened_at >= :since AND opened_at <= :before AND (opened_at, id) < (:before, :before_id)
+            ORDER BY opened_at DESC, id DESC LIMIT 10000) AS looked_at) AS judged
+WHERE fits OR place = 10000
+ORDER BY opened_at DESC, id DESC LIMIT :page;
+
+-- name: walk_calls(account_id, outcome, disposition, since, before, before_id, page)
+-- The same, of all. Others' are looked at, too.
+SELECT id, opened_at, fits, place
+FROM (SELECT id, opened_at, moment, row_number() OVER (ORDER BY moment DESC, id DESC) AS place,
+             (:outcome::outcome IS NULL OR outcome = :outcome) IS TRUE
+             AND (:disposition::text IS NULL OR disposition = :disposition) IS TRUE
+             AND campaign_id IN (SELECT campaigns.id FROM campaigns WHERE account_id = :account_id) AS fits
+      FROM (SELECT id, opened_at, opened_at AT TIME ZONE 'UTC' AS moment, campaign_id, outcome, disposition FROM attempts
+            WHERE opened_at AT TIME ZONE 'UTC' >= :since::timestamptz AT TIME ZONE 'UTC'
+              AND opened_at AT TIME ZONE 'UTC' <= :before::timestamptz AT TIME ZONE 'UTC'
+              AND (opened_at AT TIME ZONE 'UTC', id) < (:before::timestamptz AT TIME ZONE 'UTC', :before_id)
+            ORDER BY opened_at AT TIME ZONE 'UTC' DESC, id DESC LIMIT 10000) AS looked_at) AS judged
+WHERE fits OR place = 10000
+ORDER BY moment DESC, id DESC LIMIT :page;

@@ -149,9 +149,6 @@ SET answered = ledger.answered + 1, in_time = ledger.in_time + excluded.in_time,
 INSERT INTO recordings (attempt_id, node, name, recorded_at) VALUES (:attempt_id, :node, :name, :recorded_at)
 ON CONFLICT (attempt_id) DO NOTHING;
 
--- name: tell_crm(campaign_id, lead_id, attempt_id, result)!
-INSERT INTO crm_results (campaign_id, lead_id, attempt_id, result) VALUES (:campaign_id, :lead_id, :attempt_id, :result);
-
 -- name: withdraw_cards(attempt_id, lead_id)!
 -- The call is over: nobody is to accept its card any more.
 UPDATE offers SET state = 'withdrawn', answered_at = now(), noticed = true
@@ -301,6 +298,11 @@ SELECT count(*) FROM blocked;
 -- name: begin_to_judge_anew(campaign_id)!
 -- An edit that comes meanwhile asks for it once more.
 UPDATE campaigns SET judge_anew = false WHERE id = :campaign_id AND judge_anew;
+
+-- name: due_leads(campaign_id, most)$
+SELECT count(*) FROM (
+    SELECT FROM leads WHERE campaign_id = :campaign_id AND state IN ('active', 'retry') AND not_before IS NULL LIMIT :most
+) AS due;
 
 -- name: waiting_leads(campaign_id)
 -- How many leads each rule holds back, and when the first of them is looked at again.

@@ -21,16 +21,12 @@ WHERE campaigns.id = :campaign_id;
 SELECT campaigns.*, to_jsonb(accounts) AS account FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
 WHERE accounts.name = :account AND campaigns.name = :name;
 
--- name: campaign_overviews(campaign_id, silent_after)
--- What the list of campaigns shows: of one campaign, or (NULL) of all.
+-- name: campaign_overviews(ids, silent_after, with_held)
+-- What the list of campaigns shows: of these campaigns, or (NULL) of all. Counting leads by the rule that holds them takes time, where
+-- there are many.
 SELECT campaigns.*, to_jsonb(accounts) AS account,
-       (SELECT jsonb_object_agg(state, leads)
-          FROM (SELECT state, count(*) AS leads FROM leads WHERE campaign_id = campaigns.id GROUP BY state) AS counted
-       ) AS leads_by_state,
-       (SELECT jsonb_agg(jsonb_build_array(held_by, leads, until) ORDER BY leads DESC)
-          FROM (SELECT held_by, count(*) AS leads, min(not_before) AS until
-                FROM leads WHERE campaign_id = campaigns.id AND held_by IS NOT NULL GROUP BY held_by) AS held
-       ) AS held_leads,
+       lead_counts(campaigns.id) AS leads_by_state,
+       CASE WHEN :with_held THEN held_counts(campaigns.id) END AS held_leads,
        CASE WHEN lease_until > now() THEN owner END AS dialed_by,
        (SELECT jsonb_build_object(
             'alive', count(*) FILTER (WHERE heartbeat_at > now() - :silent_after::interval),
@@ -41,8 +37,19 @@ SELECT campaigns.*, to_jsonb(accounts) AS account,
         FROM nodes) AS daemons,
        (SELECT count(*) FROM attempts WHERE campaign_id = campaigns.id AND ended_at IS NULL) AS open_attempts
 FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
-WHERE :campaign_id::bigint IS NULL OR campaigns.id = :campaign_id
+WHERE :ids::bigint[] IS NULL OR campaigns.id = ANY (:ids)
 ORDER BY campaigns.id;
+
+-- name: page_of_campaigns(account_id, statuses, text, after, page)
+SELECT id FROM campaigns
+WHERE account_id = :account_id AND id > :after AND status = ANY (:statuses::campaign_status[])
+  AND (:text = '' OR strpos(lower(name || ' ' || note || ' ' || queue), lower(:text)) > 0)
+ORDER BY id LIMIT :page;
+
+-- name: totals(account_id)
+SELECT status, count(*) AS campaigns,
+       coalesce(sum((SELECT count(*) FROM attempts WHERE campaign_id = campaigns.id AND ended_at IS NULL)), 0)::bigint AS in_flight
+FROM campaigns WHERE account_id = :account_id GROUP BY status;
 
 -- name: dialable_campaigns()
 SELECT campaigns.*, to_jsonb(accounts) AS account FROM campaigns JOIN accounts ON accounts.id = campaigns.account_id
@@ -135,17 +142,47 @@ SELECT EXISTS (SELECT FROM leads WHERE campaign_id = :campaign_id AND state <> '
        EXISTS (SELECT FROM leads WHERE campaign_id = :campaign_id
                   AND state IN ('active', 'dialing', 'ringing', 'answered', 'retry', 'cooloff', 'voicemail')) AS unfinished;
 
--- name: start_facts(campaign_id)^
+-- name: start_facts(campaign_id, queue)^
 -- What else a start asks for: numbers in the pool, and whether Asterisk knows the queue (NULL: no daemon lives that could tell).
-SELECT (SELECT count(*) FROM caller_ids WHERE campaign_id = campaigns.id) AS pool,
-       (SELECT count(*) FROM queue_numbers WHERE account_id = campaigns.account_id AND queue_numbers.queue = campaigns.queue) AS queue_numbers,
+SELECT (SELECT count(*) FROM caller_ids WHERE campaign_id = :campaign_id) AS pool,
        CASE WHEN EXISTS (SELECT FROM pbx_queues WHERE seen_at > now() - interval '2 minutes')
-            THEN EXISTS (SELECT FROM pbx_queues WHERE name = campaigns.queue AND seen_at > now() - interval '2 minutes')
-       END AS queue_known
-FROM campaigns WHERE id = :campaign_id;
+            THEN EXISTS (SELECT FROM pbx_queues WHERE name = :queue AND seen_at > now() - interval '2 minutes')
+       END AS queue_known;
 
--- name: times(campaign_id)^
-SELECT started_at, now() AS now FROM campaigns WHERE id = :campaign_id;
+-- name: is_name_taken(account_id, name, campaign_id)$
+-- By another campaign.
+SELECT EXISTS (SELECT FROM campaigns WHERE account_id = :account_id AND name = :name AND id <> :campaign_id);
 
--- name: ledger(campaign_id, period_start)^
-SELECT answered, in_time, abandoned FROM abandonment WHERE campaign_id = :campaign_id AND period_start = :period_start;
+-- name: pool_of_campaign(campaign_id)
+SELECT number, name, type, daily_cap FROM caller_ids WHERE campaign_id = :campaign_id ORDER BY id;
+
+-- name: copy_source(campaign_id, clone)!
+INSERT INTO crm_sources (campaign_id, source) SELECT :clone, source FROM crm_sources WHERE campaign_id = :campaign_id;
+
+-- name: was_dialed(campaign_id)$
+SELECT EXISTS (SELECT FROM attempts WHERE campaign_id = :campaign_id);
+
+-- name: delete_leads(campaign_id, most)$
+-- How many. Of a campaign that was never dialed, so nothing stands on them but cards that agents declined.
+WITH doomed AS (
+    SELECT id FROM leads WHERE campaign_id = :campaign_id LIMIT :most
+), declined AS (
+    DELETE FROM offers USING doomed WHERE offers.lead_id = doomed.id
+), gone AS (
+    DELETE FROM leads USING doomed WHERE leads.id = doomed.id RETURNING leads.id
+)
+SELECT count(*) FROM gone;
+
+-- name: delete_campaign(campaign_id)!
+WITH numbers AS (DELETE FROM caller_ids WHERE campaign_id = :campaign_id),
+     source AS (DELETE FROM crm_sources WHERE campaign_id = :campaign_id),
+     uploaded AS (DELETE FROM uploads WHERE campaign_id = :campaign_id)
+DELETE FROM campaigns WHERE id = :campaign_id;
+
+-- name: times(ids)
+SELECT id, started_at, now() AS now FROM campaigns WHERE id = ANY (:ids::bigint[]);
+
+-- name: ledgers(ids, periods)
+SELECT campaign_id, answered, in_time, abandoned
+FROM unnest(:ids::bigint[], :periods::timestamptz[]) AS asked (campaign_id, period_start)
+JOIN abandonment USING (campaign_id, period_start);

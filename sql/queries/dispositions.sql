@@ -1,5 +1,5 @@
--- name: last_talk(agent)^
--- The newest of the agent, whether it is over or not.
+-- name: last_talk(agent, attempt_id, account_id)^
+-- The newest of the agent, whether it is over or not; or the one that is named. NULL: of any account.
 SELECT campaigns.*, lead.*,
        attempts.id AS attempt_id, attempts.ordinal AS attempt_ordinal, attempts.number AS attempt_number,
        attempts.outcome AS attempt_outcome, attempts.menu_result AS attempt_menu_result, attempts.connected_at AS attempt_connected_at,
@@ -10,6 +10,7 @@ FROM attempts
 JOIN lead_rows AS lead ON lead.lead_id = attempts.lead_id
 JOIN campaigns ON campaigns.id = attempts.campaign_id
 WHERE attempts.agent = :agent AND attempts.connected_at IS NOT NULL
+  AND attempts.id = coalesce(:attempt_id, attempts.id) AND campaigns.account_id = coalesce(:account_id, campaigns.account_id)
 ORDER BY attempts.connected_at DESC LIMIT 1;
 
 -- name: campaign_of_attempt(attempt_id)$

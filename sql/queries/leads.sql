@@ -111,11 +111,94 @@ WHERE campaign_id = :campaign_id AND id > :after_id
   AND CASE WHEN :state::lead_state IS NULL THEN state <> 'deleted' ELSE state = :state END
 ORDER BY id LIMIT :page;
 
+-- name: get_leads(lead_ids)
+SELECT * FROM leads WHERE id = ANY (:lead_ids::bigint[]);
+
+-- name: walk_leads(campaign_id, prefix, below, time_zone, after_id, page)
+-- Ids of the campaign's leads by number, as far as they fit, of those whose number begins with the prefix: it is below `below`. So that a
+-- rare one costs no more than a common one, 10,000 leads are looked at, and no more: the last of them comes, too, if it does not fit,
+-- and the walk goes on after it.
+SELECT id, fits, place
+FROM (SELECT id, number, row_number() OVER (ORDER BY number) AS place,
+             (:time_zone::text IS NULL OR time_zone = :time_zone) IS TRUE AS fits
+      FROM (SELECT id, number, time_zone FROM leads
+            WHERE campaign_id = :campaign_id AND state <> 'deleted' AND number >= :prefix AND number < :below
+              AND number > coalesce((SELECT number FROM leads WHERE id = :after_id), '')
+            ORDER BY number LIMIT 10000) AS looked_at) AS judged
+WHERE fits OR place = 10000
+ORDER BY number LIMIT :page;
+
+-- name: walk_leads_in_state(campaign_id, state, prefix, below, held_by, time_zone, after_id, page)
+-- The same, of those in the state: also of the deleted ones, which may have a number in common.
+SELECT id, fits, place
+FROM (SELECT id, number, row_number() OVER (ORDER BY number, id) AS place,
+             (:held_by::text IS NULL OR held_by = :held_by) IS TRUE
+             AND (:time_zone::text IS NULL OR time_zone = :time_zone) IS TRUE AS fits
+      FROM (SELECT id, number, held_by, time_zone FROM leads
+            WHERE campaign_id = :campaign_id AND state = :state AND number >= :prefix AND number < :below
+              AND (number, id) > (coalesce((SELECT number FROM leads WHERE id = :after_id), ''), :after_id)
+            ORDER BY number, id LIMIT 10000) AS looked_at) AS judged
+WHERE fits OR place = 10000
+ORDER BY number, id LIMIT :page;
+
+-- name: walk_leads_held(campaign_id, held_by, prefix, below, time_zone, after_id, page)
+-- The same, of those that the rule holds.
+SELECT id, fits, place
+FROM (SELECT id, number, row_number() OVER (ORDER BY number, id) AS place,
+             state <> 'deleted' AND (:time_zone::text IS NULL OR time_zone = :time_zone) IS TRUE AS fits
+      FROM (SELECT id, number, state, time_zone FROM leads
+            WHERE campaign_id = :campaign_id AND held_by = :held_by AND number >= :prefix AND number < :below
+              AND (number, id) > (coalesce((SELECT number FROM leads WHERE id = :after_id), ''), :after_id)
+            ORDER BY number, id LIMIT 10000) AS looked_at) AS judged
+WHERE fits OR place = 10000
+ORDER BY number, id LIMIT :page;
+
+-- name: walk_leads_by_name(campaign_id, begins, prefix, state, held_by, time_zone, after_id, page)
+-- The same, by name, of those whose whole name begins so.
+SELECT id, fits, place
+FROM (SELECT id, name, row_number() OVER (ORDER BY name, id) AS place,
+             CASE WHEN :state::lead_state IS NULL THEN state <> 'deleted' ELSE state = :state END
+             AND starts_with(number, :prefix) AND (:held_by::text IS NULL OR held_by = :held_by) IS TRUE
+             AND (:time_zone::text IS NULL OR time_zone = :time_zone) IS TRUE AS fits
+      FROM (SELECT id, lower(first_name || ' ' || last_name) COLLATE "C" AS name, number, state, held_by, time_zone FROM leads
+            WHERE campaign_id = :campaign_id AND lower(first_name || ' ' || last_name) COLLATE "C" < lower(:begins) || chr(1114111)
+              AND (lower(first_name || ' ' || last_name) COLLATE "C", id)
+                  > (coalesce((SELECT lower(first_name || ' ' || last_name) FROM leads WHERE id = :after_id), lower(:begins)), :after_id)
+            ORDER BY lower(first_name || ' ' || last_name) COLLATE "C", id LIMIT 10000) AS looked_at) AS judged
+WHERE fits OR place = 10000
+ORDER BY name, id LIMIT :page;
+
+-- name: walk_leads_by_last_name(campaign_id, begins, prefix, state, held_by, time_zone, after_id, page)
+-- The same, of those whose last name begins so, and the whole name does not.
+SELECT id, fits, place
+FROM (SELECT id, name, row_number() OVER (ORDER BY name, id) AS place,
+             CASE WHEN :state::lead_state IS NULL THEN state <> 'deleted' ELSE state = :state END
+             AND starts_with(number, :prefix) AND (:held_by::text IS NULL OR held_by = :held_by) IS TRUE
+             AND (:time_zone::text IS NULL OR time_zone = :time_zone) IS TRUE
+             AND NOT starts_with(lower(first_name || ' ' || last_name), lower(:begins)) AS fits
+      FROM (SELECT id, lower(last_name) COLLATE "C" AS name, number, first_name, last_name, state, held_by, time_zone FROM leads
+            WHERE campaign_id = :campaign_id AND last_name <> '' AND lower(last_name) COLLATE "C" < lower(:begins) || chr(1114111)
+              AND (lower(last_name) COLLATE "C", id)
+                  > (coalesce((SELECT lower(last_name) FROM leads WHERE id = :after_id), lower(:begins)), :after_id)
+            ORDER BY lower(last_name) COLLATE "C", id LIMIT 10000) AS looked_at) AS judged
+WHERE fits OR place = 10000
+ORDER BY name, id LIMIT :page;
+
+-- name: custom_names(campaign_id, state)$
+-- What the leads' own fields are called, in alphabetical order.
+SELECT coalesce(array_agg(DISTINCT name ORDER BY name), '{}')
+FROM leads CROSS JOIN LATERAL jsonb_object_keys(custom) AS name
+WHERE campaign_id = :campaign_id AND custom <> '{}'
+  AND CASE WHEN :state::lead_state IS NULL THEN state <> 'deleted' ELSE state = :state END;
+
 -- name: get_lead(lead_id)^
 SELECT * FROM leads WHERE id = :lead_id;
 
--- name: count_leads(campaign_id)
-SELECT state, count(*) AS leads FROM leads WHERE campaign_id = :campaign_id AND state <> 'deleted' GROUP BY state;
+-- name: count_leads(campaign_id)$
+SELECT coalesce(lead_counts(:campaign_id), '{}');
+
+-- name: sum_up_tallies()!
+SELECT sum_up_lead_tallies();
 
 -- name: ids_of_leads(campaign_id, state)$
 SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM leads WHERE campaign_id = :campaign_id AND state = :state;

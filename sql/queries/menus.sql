@@ -12,7 +12,7 @@ WHERE accounts.name = :account ORDER BY menus.name;
 
 -- name: lock_menu(account_id, name)$
 -- A campaign that is just being started with it is waited for: share_menu.
-SELECT name FROM menus WHERE account_id = :account_id AND name = :name FOR UPDATE;
+SELECT menu FROM menus WHERE account_id = :account_id AND name = :name FOR UPDATE;
 
 -- name: share_menu(name, account_id)$
 SELECT menu FROM menus WHERE account_id = :account_id AND name = :name FOR KEY SHARE;

@@ -6,8 +6,9 @@ WITH released AS (
 INSERT INTO nodes (id, started_at, heartbeat_at, version) VALUES (:node, now(), now(), :version)
 ON CONFLICT (id) DO UPDATE SET started_at = now(), heartbeat_at = now(), version = :version;
 
--- name: heartbeat(node)!
-UPDATE nodes SET heartbeat_at = now() WHERE id = :node;
+-- name: heartbeat(node, asterisk_up)!
+UPDATE nodes SET heartbeat_at = now(), asterisk_away_since = CASE WHEN NOT :asterisk_up THEN coalesce(asterisk_away_since, now()) END
+WHERE id = :node;
 
 -- name: note_queues(names)!
 -- Told every few seconds, written far more seldom. All at once or none: while no daemon lives that could tell, they must not
@@ -35,7 +36,12 @@ UPDATE nodes SET pbx = :pbx WHERE id = :node AND pbx <> :pbx;
 UPDATE nodes SET draining = :draining WHERE id = :node RETURNING id;
 
 -- name: is_draining(node)$
-SELECT draining FROM nodes WHERE id = :node;
+-- Because people want it, or because its Asterisk is away and another node's is not.
+SELECT draining OR (asterisk_away_since <= now() - interval '5 seconds' AND EXISTS (
+    SELECT FROM nodes AS other
+    WHERE other.id <> nodes.id AND NOT other.draining AND other.asterisk_away_since IS NULL
+      AND other.heartbeat_at > now() - interval '10 seconds'))
+FROM nodes WHERE id = :node;
 
 -- name: neighbours(node)
 -- The other nodes on this node's Asterisk that have calls in flight or cards before agents, and for how long the database has

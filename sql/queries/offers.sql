@@ -1,5 +1,5 @@
--- name: cards(agent)
--- The card that lies before the agent, while there is time for it; NULL: those before all agents.
+-- name: cards(agent, account_id, after, page)
+-- The card that lies before the agent, while there is time for it; NULL: those before all agents, of all accounts.
 SELECT offers.*, campaigns.queue, campaigns.name AS campaign_name,
        CASE WHEN campaigns.mask_lead_caller_id THEN '' ELSE coalesce(attempts.number, leads.number) END AS number,
        leads.first_name, leads.last_name, leads.ticket_id, leads.note, leads.lead_type, leads.custom,
@@ -15,24 +15,30 @@ LEFT JOIN LATERAL (
     ORDER BY ordinal DESC LIMIT 1
 ) AS last ON true
 WHERE offers.agent = coalesce(:agent, offers.agent) AND offers.state = 'open' AND offers.expires_at > now()
-ORDER BY offers.agent;
+  AND campaigns.account_id = coalesce(:account_id, campaigns.account_id) AND offers.agent > :after
+ORDER BY offers.agent LIMIT :page;
 
--- name: accept(agent)^
+-- name: accept(agent, offer_id, account_id)^
+-- The card that the agent has seen, of the account; NULL: whichever lies there.
 WITH accepted AS (
     UPDATE offers SET state = 'accepted', answered_at = now()
-    WHERE agent = :agent AND state = 'open' AND expires_at > now()
-    RETURNING *
+    FROM campaigns
+    WHERE campaigns.id = offers.campaign_id AND campaigns.account_id = coalesce(:account_id, campaigns.account_id)
+      AND agent = :agent AND state = 'open' AND expires_at > now() AND offers.id = coalesce(:offer_id, offers.id)
+    RETURNING offers.*
 ), line AS (
     INSERT INTO activity (at, campaign_id, lead_id, attempt_id, fact, details)
     SELECT now(), campaign_id, lead_id, attempt_id, 'accepted', jsonb_build_object('agent', agent) FROM accepted
 )
 SELECT accepted.*, campaigns.queue FROM accepted JOIN campaigns ON campaigns.id = accepted.campaign_id;
 
--- name: skip(agent)^
+-- name: skip(agent, offer_id, account_id)^
 WITH skipped AS (
     UPDATE offers SET state = 'skipped', answered_at = now()
-    WHERE agent = :agent AND state = 'open' AND expires_at > now()
-    RETURNING *
+    FROM campaigns
+    WHERE campaigns.id = offers.campaign_id AND campaigns.account_id = coalesce(:account_id, campaigns.account_id)
+      AND agent = :agent AND state = 'open' AND expires_at > now() AND offers.id = coalesce(:offer_id, offers.id)
+    RETURNING offers.*
 ), line AS (
     INSERT INTO activity (at, campaign_id, lead_id, attempt_id, fact, details)
     SELECT now(), campaign_id, lead_id, attempt_id, 'skipped', jsonb_build_object('agent', agent) FROM skipped

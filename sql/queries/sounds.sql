@@ -3,6 +3,9 @@ SELECT DISTINCT sound.name
 FROM campaigns CROSS JOIN LATERAL (VALUES (greeting), (agent_announcement)) AS sound (name)
 WHERE ended_at IS NULL AND sound.name <> '';
 
+-- name: sounds_of_media()
+SELECT 'dialerd-media/' || account_id || '/' || name AS name FROM media;
+
 -- name: every_menu()
 SELECT menu FROM menus;
 

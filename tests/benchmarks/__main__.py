@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import claim, csv_import, dnc
+from tests.benchmarks import api, claim, csv_import, dnc
 from tests.benchmarks.dialing import measure_rates
 from tests.benchmarks.handover import measure_handover
 from tests.daemon import running_daemon
@@ -38,6 +38,7 @@ async def main() -> None:
     figures |= await csv_import.measure_csv_import()
     figures |= await claim.measure_claim()
     figures |= await dnc.measure_dnc()
+    figures |= await api.measure_api()
     console.print(_table(figures))
     if target := os.environ.get("BENCH"):
         Path(target).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -51,6 +52,7 @@ GOALS = {
     "daemon_cpu_ms_per_call": "<= 3",
     **csv_import.GOALS,
     **claim.GOALS,
+    **api.GOALS,
 }
 
 

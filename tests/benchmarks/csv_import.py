@@ -14,9 +14,9 @@ from contextlib import asynccontextmanager
 from itertools import islice, product
 from pathlib import Path
 
-from dialerd.cli.uploads import Policy, good_rows
 from dialerd.compliance import profiles
 from dialerd.domain.leads import NewLead
+from dialerd.imports import Policy, good_rows
 from dialerd.lead_sources.base import BadRow, GoodRow
 from dialerd.lead_sources.csv_file import judge_fields, read_leads
 from dialerd.store.campaigns import CampaignStore

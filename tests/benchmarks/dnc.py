@@ -31,7 +31,7 @@ _STEP, _ALL = 7_919, 10_000_000_019
 
 async def measure_dnc(numbers: int = NUMBERS) -> dict[str, object]:
     """On a Postgres of its own, that is as safe as in production."""
-    async with _fresh_database() as (folder, dsn):
+    async with fresh_database() as (folder, dsn):
         register = folder / "register.txt"
         _write_register(register, numbers)
         pool = await connect(dsn, max_connections=2)
@@ -56,7 +56,7 @@ async def measure_dnc(numbers: int = NUMBERS) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def _fresh_database() -> AsyncIterator[tuple[Path, str]]:
+async def fresh_database() -> AsyncIterator[tuple[Path, str]]:
     folder = Path(tempfile.mkdtemp(prefix="dialerd-"))
     folder.chmod(0o755)  # the server's user has to enter it
     try:

@@ -62,6 +62,7 @@ OPERATIONS = (
     Operation("events.eventWebsocket", "GET", "/events", ("query:app", "query:subscribeAll"), websocket=True),
     Operation("applications.get", "GET", "/applications/{applicationName}", ("path:applicationName",)),
     Operation("applications.filter", "PUT", "/applications/{applicationName}/eventFilter", ("path:applicationName",)),
+    Operation("asterisk.getInfo", "GET", "/asterisk/info", ("query:only",)),
     Operation("asterisk.getGlobalVar", "GET", "/asterisk/variable", ("query:variable",)),
     Operation("asterisk.setGlobalVar", "POST", "/asterisk/variable", ("query:variable", "query:value")),
     Operation("bridges.createWithId", "POST", "/bridges/{bridgeId}", ("path:bridgeId", "query:type")),

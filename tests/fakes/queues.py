@@ -22,6 +22,9 @@ class FakeQueues:
                 if queue == snapshot.name:
                     on_change()
 
+    def names(self) -> list[str]:
+        return [name for name, snapshot in self.snapshots.items() if snapshot.known]
+
     def set_wrapup(self, queue: str, seconds: float) -> None:
         self.wrapups[queue] = seconds
 

@@ -147,7 +147,7 @@ class FakeNodes:
     draining: set[str] = field(default_factory=set)
     trouble: Trouble = field(default_factory=Trouble)
 
-    async def heartbeat(self, node: str) -> None:
+    async def heartbeat(self, node: str, *, asterisk_up: bool) -> None:
         await self.trouble.strike()
         self.beats += 1
 
@@ -302,6 +302,10 @@ class FakeAttempts:
     async def waiting_leads(self, campaign_id: int) -> Sequence[WaitingLeads]:
         await self.trouble.strike()
         return self.held.get(campaign_id, [])
+
+    async def due_leads(self, campaign_id: int, *, most: int) -> int:
+        await self.trouble.strike()
+        return min(most, len(self.due.get(campaign_id, ())))
 
     async def next_due_at(self, campaign_id: int) -> datetime | None:
         await self.trouble.strike()

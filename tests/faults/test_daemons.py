@@ -25,6 +25,7 @@ from dialerd.store.pool import Pool, connect
 from tests.acceptance.conftest import as_url
 from tests.acceptance.desk import BUSY, PATIENCE_S, PERSON, QUEUE, Desk, now, some
 from tests.daemon import CommandFailed, Daemon, running_daemon
+from tests.faults.lines import signal_pbx, start_pbx
 from tests.faults.proxy import FaultProxy, Way
 from tests.integration.store.scene import Stores
 from tests.lab import Lab
@@ -283,9 +284,11 @@ async def test_a_node_that_drains_hands_over_and_its_talks_go_on(
     agents = await desk.staff(*AGENTS)
     await lab.set_fates(talk_s=(25, 25))
     [talker], leads = some(1, PERSON), some(40, BUSY)
-    campaign = await desk.dial([talker, *leads], calls_per_second=RATE)
-    await desk.until_call_is(talker, AttemptState.CONNECTED)
     async with node("two", lab, database) as other:
+        await desk.cli("node", "drain", "two")
+        campaign = await desk.dial([talker, *leads], calls_per_second=RATE)
+        await desk.until_call_is(talker, AttemptState.CONNECTED)
+        await desk.cli("node", "undrain", "two")
         at = now()
         await desk.cli("node", "drain", "one")
         tell("first call of the other", await first_invite(desk, pool, "two", after=at))
@@ -327,6 +330,43 @@ async def test_a_campaign_that_nobody_dials_says_why(desk: Desk, lab: Lab, pool:
     await lab.wait_for(says, PATIENCE_S)
     await desk.daemon.start()
     await desk.pause(slow)
+
+
+# --- the Asterisk of one is away ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.beyond_the_record(
+    **dict.fromkeys(("L2", "L3", "L4", "L5", "L6", "L7"), "half of the calls are in the other laboratory's record")
+)
+@pytest.mark.long
+async def test_the_campaigns_of_a_daemon_whose_asterisk_is_away_are_dialed_through_another(
+    desk: Desk, lab: Lab, pool: Pool, database: str
+) -> None:
+    """F25: its Asterisk is killed and stays away; another node has one of its own. Each lead is called once, and no talk on the other
+    Asterisk notices. Once it is back, the daemon is ready again."""
+    await desk.staff(*AGENTS)
+    leads = some(60, BUSY)
+    async with Lab.running(lab.number + SECOND_LAB) as far, node("far", far, database):
+        await far.reset()
+        for extension in AGENTS:
+            await far.queue_add(QUEUE, extension)
+        await desk.cli("node", "drain", "far")
+        campaign = await desk.dial(leads, calls_per_second=RATE)
+        await until_dialed_by(lab, pool, "one", 3)
+        await desk.cli("node", "undrain", "far")
+        at = now()
+        await signal_pbx(lab, "KILL")
+        try:
+            await until_dialed_by(lab, pool, "far", 3)
+            tell("called through the other Asterisk", (now() - at).total_seconds())
+        finally:
+            await start_pbx(lab)
+        await lab.wait_for(desk.daemon.is_ready, PATIENCE_S)
+        await desk.until_completed(campaign)
+        await lab.wait_for(far.is_silent, PATIENCE_S)
+        calls = [*read_calls(lab.calls_csv), *read_calls(far.calls_csv)]
+        await far.reset()
+    assert sorted(f"+{call.dialed}" for call in calls if call.kind == "lead") == sorted(leads)
 
 
 # --- all of it in turn -----------------------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-UNIT = ROOT / "systemd" / "dialerd.service"
+UNITS = [ROOT / "systemd" / name for name in ("dialerd.service", "dialerd-web.service")]
+UNIT = UNITS[0]
+IN_THE_WHEEL = {"sql": "dialerd/sql", "asterisk-config": "dialerd/asterisk-config", "systemd": "dialerd/systemd-config"}
 
 pytestmark = pytest.mark.integration
 
@@ -22,9 +24,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return set(zipfile.ZipFile(next(target.glob("*.whl"))).namelist())
 
 
-@pytest.mark.parametrize("folder", ["sql", "asterisk-config"])
+@pytest.mark.parametrize("folder", IN_THE_WHEEL)
 def test_the_wheel_carries_each_file_of(folder: str, wheel: set[str]) -> None:
-    files = {f"dialerd/{path.relative_to(ROOT)}" for path in (ROOT / folder).rglob("*") if path.is_file()}
+    there = ROOT / folder
+    files = {f"{IN_THE_WHEEL[folder]}/{path.relative_to(there)}" for path in there.rglob("*") if path.is_file()}
     assert files
     assert files <= wheel
 
@@ -33,14 +36,19 @@ def test_the_wheel_carries_nothing_but_the_package(wheel: set[str]) -> None:
     assert {name.split("/")[0].split("-")[0] for name in wheel} == {"dialerd"}
 
 
-def test_wrong_settings_do_not_make_the_service_restart() -> None:
-    assert "RestartPreventExitStatus=78" in UNIT.read_text()
+every_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 
 
-def test_the_service_is_exposed_as_little_as_promised() -> None:
+@every_unit
+def test_wrong_settings_do_not_make_the_service_restart(unit: Path) -> None:
+    assert "RestartPreventExitStatus=78" in unit.read_text()
+
+
+@every_unit
+def test_the_service_is_exposed_as_little_as_promised(unit: Path) -> None:
     """Judged by systemd's own tool, which `make test` installs where it is missing."""
     verdict = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--no-pager", UNIT],
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", unit],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     exposure = re.search(r"Overall exposure level .*: ([0-9.]+)", verdict.stdout)
@@ -48,12 +56,13 @@ def test_the_service_is_exposed_as_little_as_promised() -> None:
     assert float(exposure[1]) <= 2.0
 
 
-def test_systemd_knows_every_word_of_the_service(tmp_path: Path) -> None:
+@every_unit
+def test_systemd_knows_every_word_of_the_service(unit: Path, tmp_path: Path) -> None:
     """But for the program, which is not where it will be installed."""
-    unit = tmp_path / UNIT.name
-    unit.write_text(re.sub(r"(?m)^ExecStart=.*", "ExecStart=/bin/true", UNIT.read_text()))
+    installed = tmp_path / unit.name
+    installed.write_text(re.sub(r"(?m)^ExecStart=.*", "ExecStart=/bin/true", unit.read_text()))
     verdict = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit], capture_output=True, text=True
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", installed], capture_output=True, text=True
     )
     assert (verdict.returncode, verdict.stderr) == (0, "")
 
@@ -71,3 +80,14 @@ def test_systemd_knows_every_word_of_the_service(tmp_path: Path) -> None:
 )
 def test_what_the_service_lives_by_stands_in_its_unit(line: str) -> None:
     assert line in UNIT.read_text().splitlines()
+
+
+def test_systemd_makes_the_user_and_the_folders(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    for command, name in (
+        (["systemd-sysusers"], "dialerd-sysusers.conf"),
+        (["systemd-tmpfiles", "--create"], "dialerd-tmpfiles.conf"),
+    ):
+        subprocess.run([*command, f"--root={tmp_path}", ROOT / "systemd" / name], check=True, capture_output=True)
+    assert "dialerd" in (tmp_path / "etc" / "passwd").read_text()
+    assert (tmp_path / "etc" / "dialerd" / "credentials").stat().st_mode & 0o777 == 0o700

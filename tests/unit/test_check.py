@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -15,6 +16,7 @@ from dialerd.errors import AsteriskUnavailable, SettingsError
 from dialerd.settings import Settings
 from dialerd.store.nodes import OldSnapshot
 from tests.factories import a_campaign, settings
+from tests.fakes.certificate import Certificate
 
 LOGIN = {"DBGetTree", "Originate"}
 MENU = VoiceMenu(
@@ -259,3 +261,52 @@ async def test_certificates_that_cannot_be_read_are_told() -> None:
         await check.sounds_on_pbx(ours.ari, ["custom/ask"])
     (verdict,) = [verdict async for verdict in check._look_at_rest(ours, a_site())]
     assert "/nowhere/ca.pem" in verdict.says
+
+
+# --- what is served ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("web", "ok"),
+    [
+        ({}, True),
+        ({"host": "localhost"}, True),
+        ({"host": "::1", "behind_proxy": True}, True),
+        ({"host": "0.0.0.0"}, False),  # noqa: S104  it is what must not be
+        ({"host": "192.0.2.1"}, False),
+        ({"host": "dialer.example.org"}, False),
+        ({"host": "192.0.2.1", "tls_cert": "cert.pem", "tls_key": "key.pem"}, True),
+    ],
+)
+def test_passwords_leave_the_host_by_tls_alone(web: dict[str, object], ok: bool) -> None:
+    assert check._judge_address(Settings(web=web).web).ok is ok
+
+
+def test_a_certificate_that_ends_soon_is_named_and_one_that_cannot_be_used(tmp_path: Path) -> None:
+    made = Certificate.made_in(tmp_path)
+    soon = check._judge_certificate(Path(made.path), Path(made.key))
+    assert not soon.ok  # it lasts for two days
+    assert soon.says.endswith("renew it")
+    wrong = check._judge_certificate(Path(made.key), Path(made.path))
+    assert not wrong.ok
+    assert "cannot be used" in wrong.says
+
+
+def test_a_certificate_with_time_left_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Certificate.made_in(tmp_path)
+    monkeypatch.setattr(check, "CERTIFICATE_WARNING", timedelta(hours=1))
+    assert check._judge_certificate(Path(made.path), Path(made.key)).ok
+
+
+def test_the_media_folder_must_be_there(tmp_path: Path) -> None:
+    folder = tmp_path / "dialerd-media"
+    verdict = check._judge_media_folder(folder)
+    assert not verdict.ok
+    assert str(folder) in verdict.says
+    folder.mkdir()
+    assert check._judge_media_folder(folder).ok
+
+
+def test_hooks_that_are_open_to_others_are_named_as_such() -> None:
+    assert "firewall" in check._judge_hooks(Settings(hooks={"host": "192.0.2.1", "port": 9110}).hooks).says
+    assert "firewall" not in check._judge_hooks(Settings(hooks={"port": 9110}).hooks).says

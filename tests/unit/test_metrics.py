@@ -1,22 +1,25 @@
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import get_args
 
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 
-from dialerd import metrics as module
 from dialerd.dialer.trunks import Trunks
 from dialerd.domain.activity import (
     AbandonmentCounted,
     AgentHeld,
     AgentRinging,
+    BacklogCounted,
     CallConnected,
     CallEnded,
     CallPlaced,
     CallsRescued,
     CampaignClosed,
     CampaignHeld,
+    CampaignPace,
     CardAnswered,
     Fact,
     LeadPassedOver,
@@ -29,25 +32,27 @@ from dialerd.domain.offers import OfferState
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.pacing import HoldReason
 from dialerd.domain.trunk_breaker import LEAST_FAILURES
-from dialerd.metrics import MAX_MENU_RESULTS, OTHER, Metrics
+from dialerd.metrics import KEPT_S, MAX_MENU_RESULTS, OTHER, Metrics, PoolUse
 from tests.factories import BEN, NOON, a_call, a_connected_call, a_queue, a_ringing_call, an_agent, later
+from tests.shown_metrics import all_shown, everything_of, watched
 
 PROGRESSIVE = DialMode.PROGRESSIVE
 
 FACTS: list[Fact] = [
     CallPlaced(campaign_id=1, dial_mode=PROGRESSIVE, decision_s=0.002),
     AgentRinging(campaign_id=1, after_answer_s=0.1),
-    CallConnected(campaign_id=1, after_answer_s=1.4),
+    CallConnected(campaign_id=1, after_answer_s=1.4, bridged_in_s=0.003),
     CallEnded(campaign_id=1, dial_mode=PROGRESSIVE, outcome=Outcome.BUSY, call=a_call()),
     AgentHeld(campaign_id=1, waited_s=12.5),
     CardAnswered(campaign_id=1, answer=OfferState.ACCEPTED),
     AbandonmentCounted(campaign_id=1, answered=200, in_time=190, abandoned=6, rate=0.03, cap=0.03, latched=True),
     RecordingLookedAt(stored=True),
     LeadPassedOver(campaign_id=1, rule=Rule.DNC),
-    LeadsHeld(campaign_id=1, leads={"lead_window": 7, "cooloff": 2}),
+    LeadsHeld(campaign_id=1, leads={"lead_window": 7, "cooloff": 2}, due=30),
     CampaignHeld(campaign_id=1, reason=HoldReason.PACE),
     CampaignClosed(campaign_id=2),
     CallsRescued(adopted=2, lost=1),
+    BacklogCounted(webhook_deliveries={"waiting": 12, "dead": 1}, jobs={("crm_sync", "running"): 1}),
 ]
 
 
@@ -188,13 +193,14 @@ def test_do_not_call_blocks_are_counted_apart_from_what_other_rules_forbid(metri
 def test_the_leads_that_each_rule_holds_are_those_last_counted_and_a_rule_that_let_go_shows_zero(
     metrics: Metrics, value: Value
 ) -> None:
-    metrics.observe(LeadsHeld(campaign_id=1, leads={"lead_window": 7, "cooloff": 2}))
-    metrics.observe(LeadsHeld(campaign_id=1, leads={"cooloff": 5}))
-    metrics.observe(LeadsHeld(campaign_id=2, leads={"lead_window": 1}))
+    metrics.observe(LeadsHeld(campaign_id=1, leads={"lead_window": 7, "cooloff": 2}, due=30))
+    metrics.observe(LeadsHeld(campaign_id=1, leads={"cooloff": 5}, due=31))
+    metrics.observe(LeadsHeld(campaign_id=2, leads={"lead_window": 1}, due=0))
     assert value("leads_held", campaign="1", rule="lead_window") == 0
     assert value("leads_held", campaign="1", rule="cooloff") == 5
     assert value("leads_held", campaign="2", rule="lead_window") == 1
     assert value("leads_held", campaign="2", rule="cooloff") is None
+    assert [value("leads_due", campaign=campaign) for campaign in ("1", "2")] == [31, 0]
 
 
 def test_a_campaign_that_is_not_run_here_any_more_has_no_reason_but_keeps_its_counts(
@@ -204,6 +210,7 @@ def test_a_campaign_that_is_not_run_here_any_more_has_no_reason_but_keeps_its_co
         metrics.observe(fact)
     assert value("campaign_held", campaign="1", reason="pace") is None
     assert value("leads_held", campaign="1", rule="lead_window") is None
+    assert value("leads_due", campaign="1") is None
     assert value("abandonment_rate", campaign="1") is None
     assert value("leads_passed_over_total", campaign="1", rule="dnc") == 1
     assert value("calls_placed_total", campaign="1", dial_mode="progressive") == 1
@@ -227,34 +234,100 @@ def test_the_queues_are_those_of_the_scrape_with_agents_that_have_finished_their
     busy = an_agent(interface=BEN, wrapup_until=105.0)
     metrics.watch_queues(lambda: [a_queue(agents=(an_agent(), busy), callers_waiting=2)], now=lambda: clock)
     assert value("queue_callers_waiting", queue="sales") == 2
-    assert value("queue_agents", queue="sales") == 2
-    assert value("queue_agents_free", queue="sales") == 1
+    assert value("queue_known", queue="sales") == 1
+
+    def agents() -> list[float | None]:
+        return [value("queue_agents", queue="sales", state=state) for state in ("free", "wrapup", "busy", "away")]
+
+    assert agents() == [1, 1, 0, 0]
     clock = 105.0
-    assert value("queue_agents_free", queue="sales") == 2
+    assert agents() == [2, 0, 0, 0]
 
 
 def test_the_lines_to_asterisk_are_read_at_the_scrape(metrics: Metrics, value: Value) -> None:
     counters = {"events": 5, "reconnects": 0, "timeouts": 0, "malformed": 2}
-    up = False
-    metrics.watch_link("ami", is_up=lambda: up, counters=lambda: counters)
+    up, waiting, round_trip_s = False, 0, None
+    metrics.watch_link(
+        "ami",
+        is_up=lambda: up,
+        counters=lambda: counters,
+        backlog=lambda: waiting,
+        round_trip_s=lambda: round_trip_s,
+    )
     assert value("link_up", link="ami") == 0
-    up = True
+    assert value("link_round_trip_seconds", link="ami") is None
+    up, waiting, round_trip_s = True, 7, 0.002
     counters["events"] = 6
     assert value("link_up", link="ami") == 1
     assert value("link_events_total", link="ami") == 6
+    assert value("link_events_waiting", link="ami") == 7
+    assert value("link_round_trip_seconds", link="ami") == 0.002
     assert value("link_faults_total", link="ami", kind="malformed") == 2
     assert value("link_faults_total", link="ami", kind="orphan_replies") is None
 
 
 def test_whether_the_database_can_be_trusted_is_asked_at_the_scrape(metrics: Metrics, value: Value) -> None:
-    difference, broken, lost = None, False, 0
+    difference, round_trip_s, lost = None, None, 0
     metrics.watch_database(
-        clock_difference=lambda: difference, spool_broken=lambda: broken, calls_without_row=lambda: lost
+        clock_difference=lambda: difference,
+        round_trip_s=lambda: round_trip_s,
+        calls_without_row=lambda: lost,
+        pools=lambda: {"claims": PoolUse(open=4, in_use=1, most=10)},
     )
     assert value("clock_difference_seconds") is None
-    difference, broken, lost = timedelta(seconds=-7), True, 2
-    assert value("clock_difference_seconds") == -7
-    assert (value("spool_broken"), value("calls_without_row")) == (1, 2)
+    assert value("database_round_trip_seconds") is None
+    assert value("calls_without_row") == 0
+    difference, round_trip_s, lost = timedelta(seconds=-1.5), 0.25, 2
+    assert value("clock_difference_seconds") == -1.5
+    assert value("database_round_trip_seconds") == 0.25
+    assert value("calls_without_row") == 2
+    connections = [value("database_connections", pool="claims", state=state) for state in ("in_use", "idle")]
+    assert (connections, value("database_connections_set", pool="claims")) == ([1, 3], 10)
+
+
+def test_the_disk_that_stands_in_for_the_database_is_asked_at_the_scrape(metrics: Metrics, value: Value) -> None:
+    broken, calls, free = True, 3, None
+    metrics.watch_spool(broken=lambda: broken, calls=lambda: calls, free_bytes=lambda: free)
+    assert [value("spool_broken"), value("spool_calls"), value("spool_free_bytes")] == [1, 3, None]
+    broken, calls, free = False, 0, 2**30
+    assert [value("spool_broken"), value("spool_calls"), value("spool_free_bytes")] == [0, 0, 2**30]
+
+
+def test_a_need_of_dialing_is_met_or_not_whatever_is_said_of_why(metrics: Metrics, value: Value) -> None:
+    metrics.watch_readiness(lambda: {"database": True, "spool": False, "ami": "login refused"})
+    assert [value("ready", need=need) for need in ("database", "spool", "ami")] == [1, 0, 0]
+
+
+def test_a_campaign_shows_what_it_is_set_to_while_it_is_run_here(metrics: Metrics, value: Value) -> None:
+    paces = [CampaignPace(campaign_id=1, calls_per_second=2.5, concurrency=20, lease_held=False)]
+    metrics.watch_campaigns(lambda: paces)
+    names = ("campaign_calls_per_second_set", "campaign_concurrency_set", "campaign_lease_held")
+    assert [value(name, campaign="1") for name in names] == [2.5, 20, 0]
+    paces.clear()
+    assert [value(name, campaign="1") for name in names] == [None, None, None]
+
+
+def test_by_how_much_the_event_loop_comes_back_late_is_measured_and_early_is_not_late(
+    metrics: Metrics, value: Value
+) -> None:
+    for late_s in (0.25, -0.001):
+        metrics.note_turn(late_s)
+    assert (value("event_loop_lag_seconds_count"), value("event_loop_lag_seconds_sum")) == (2, 0.25)
+
+
+def test_what_waits_in_the_database_is_shown_as_last_counted_and_work_that_is_done_as_zero(
+    metrics: Metrics, value: Value
+) -> None:
+    for fact in (*FACTS, BacklogCounted(webhook_deliveries={"waiting": 0, "dead": 2}, jobs={})):
+        metrics.observe(fact)
+    assert [value("webhook_deliveries", state=state) for state in ("waiting", "dead")] == [0, 2]
+    assert value("jobs", kind="crm_sync", state="running") == 0
+
+
+def test_how_long_a_bridge_took_is_measured_where_it_is_known(metrics: Metrics, value: Value) -> None:
+    for took_s in (0.25, None, 0.5):
+        metrics.observe(CallConnected(campaign_id=1, after_answer_s=2, bridged_in_s=took_s))
+    assert (value("bridge_seconds_count", campaign="1"), value("bridge_seconds_sum", campaign="1")) == (2, 0.75)
 
 
 def test_each_trunk_shows_how_it_stands_and_what_its_calls_have_shown_of_it(metrics: Metrics, value: Value) -> None:
@@ -270,13 +343,78 @@ def test_each_trunk_shows_how_it_stands_and_what_its_calls_have_shown_of_it(metr
     assert value("trunk_calls_total", trunk="carrier", result="good") == 0
 
 
-def test_the_table_of_the_module_lists_every_series(metrics: Metrics) -> None:
-    metrics.watch_calls(list)
-    metrics.watch_queues(list, now=lambda: 0.0)
-    metrics.watch_trunks(list)
-    metrics.watch_loop(lambda: 0.0)
-    metrics.watch_database(clock_difference=lambda: None, spool_broken=lambda: False, calls_without_row=lambda: 0)
-    metrics.watch_transactions(lambda: 0.0)
-    metrics.watch_draining(lambda: False)
-    listed = set(re.findall(r"^\| (dialerd_\w+?)(?:_total)? \|", module.__doc__ or "", re.MULTILINE))
-    assert listed == {family.name for family in metrics.registry.collect() if family.name.startswith("dialerd_")}
+# --- how many series there are -----------------------------------------------------------------------------------------
+
+
+def of_campaign(registry: CollectorRegistry, campaign: str) -> set[str]:
+    """The series of a campaign, each named with all its labels."""
+    samples = (sample for family in registry.collect() for sample in family.samples)
+    return {f"{each.name} {each.labels}" for each in samples if each.labels.get("campaign") == campaign}
+
+
+def test_a_campaign_has_a_bounded_number_of_series_whatever_happens_in_it() -> None:
+    metrics = watched(Metrics())
+    for _ in range(3):
+        for fact in everything_of(1):
+            metrics.observe(fact)
+    assert 250 < len(of_campaign(metrics.registry, "1")) <= 300
+
+
+def test_the_series_of_a_campaign_that_ended_vanish_after_a_while_and_no_others() -> None:
+    clock = 1000.0
+    metrics = Metrics(now=lambda: clock)
+    for campaign in (1, 2):
+        for fact in everything_of(campaign):
+            metrics.observe(fact)
+    metrics.observe(CampaignClosed(campaign_id=1))
+    clock += KEPT_S
+    assert any("calls_ended_total" in series for series in of_campaign(metrics.registry, "1"))
+    clock += 1
+    assert of_campaign(metrics.registry, "1") == set()
+    assert any("calls_ended_total" in series for series in of_campaign(metrics.registry, "2"))
+
+
+def test_a_call_that_ends_long_after_its_campaign_is_counted_and_forgotten_in_turn(metrics: Metrics) -> None:
+    clock = 1000.0
+    metrics = Metrics(now=lambda: clock)
+    for fact in (*everything_of(1), CampaignClosed(campaign_id=1)):
+        metrics.observe(fact)
+    clock += KEPT_S + 1
+    of_campaign(metrics.registry, "1")
+    metrics.observe(ended(a_call(menu_result="confirmed")))
+    counted = of_campaign(metrics.registry, "1")
+    assert "dialerd_menu_results_total {'campaign': '1', 'result': 'confirmed'}" in counted
+    clock += KEPT_S + 1
+    assert of_campaign(metrics.registry, "1") == set()
+
+
+# --- what people are told ----------------------------------------------------------------------------------------------
+
+DOCUMENT = Path("docs/metrics.md")
+ALERTS = Path("docker/prometheus/rules/alerts.yml")
+UNITS = {"_seconds": "seconds", "_bytes": "bytes", "_per_second": "calls/s", "_per_second_set": "calls/s"}
+UNITS |= {"_rate": "ratio", "_cap": "ratio"}
+
+
+def documented() -> Iterator[list[str]]:
+    """The cells of each row of the table."""
+    for line in DOCUMENT.read_text().splitlines():
+        if line.startswith("| `dialerd_"):
+            yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def row_of(family: Metric) -> list[str]:
+    """What the table has to say of it, but for what to do."""
+    labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
+    name = f"`{family.name}{'_total' if family.type == 'counter' else ''}`"
+    unit = next((unit for end, unit in UNITS.items() if family.name.endswith(end)), "-")
+    return [name, family.type, ", ".join(labels) or "-", unit, family.documentation]
+
+
+async def test_the_document_lists_every_series_as_it_is_shown() -> None:
+    shown = [family for family in (await all_shown()).collect() if family.name.startswith("dialerd_")]
+    rows = {row[0]: row for row in documented()}
+    assert {name: row[:5] for name, row in rows.items()} == {row_of(each)[0]: row_of(each) for each in shown}
+    names = [name.strip("`") for name in rows]
+    assert names == sorted(names)
+    assert all(len(row) == 6 and row[5] for row in rows.values())

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 import pytest
 import pytest_asyncio
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from dialerd.api.parts import Parts
@@ -13,12 +14,19 @@ from dialerd.clock import SYSTEM_CLOCK
 from dialerd.compliance import profiles
 from dialerd.domain.roles import Role
 from dialerd.settings import Settings
+from dialerd.store import users
 from dialerd.store.pool import Pool
 from dialerd.store.stores import Stores
 
 ADDRESS = "http://dialerd.test"
 
 ClientOf = Callable[[Role], httpx.AsyncClient]
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes a guesser long would take a test long, too."""
+    monkeypatch.setattr(users, "_hasher", PasswordHasher(time_cost=1, memory_cost=16, parallelism=1))
 
 
 @pytest.fixture

@@ -124,7 +124,13 @@ def test_everything_that_cannot_be_is_told_at_once(dialerd: Dialerd) -> None:
         *("--max-attempts", "0", "--max-pool", "0"),
     )
     for words in (
-        *("in 24 hours: 1 or more", "in 7 days: 1 or more", "lock-out", "prefixes: a plus sign", "calls per second"),
+        *(
+            "in 24 hours: from 1 to 1000000",
+            "in 7 days: from 1 to 1000000",
+            "lock-out",
+            "prefixes: a plus sign",
+            "calls per second",
+        ),
         *("in flight: from 1", "attempts: from 1", "pool: from 1"),
     ):
         assert words in told

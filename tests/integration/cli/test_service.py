@@ -63,6 +63,7 @@ def test_a_check_names_what_is_missing_and_goes_on(dialerd: Dialerd, monkeypatch
         "compliance profiles": True,
         "AMI": False,
         "ARI": False,
+        "web": True,
     }
 
 

@@ -26,6 +26,7 @@ from dialerd.store.leads import LeadStore
 from dialerd.store.menus import MenuStore
 from dialerd.store.nodes import NodeStore
 from dialerd.store.offers import OfferStore
+from dialerd.store.pbx import PbxStore
 from dialerd.store.pool import Pool
 from dialerd.store.recordings import RecordingStore
 from dialerd.store.sounds import SoundStore
@@ -51,6 +52,7 @@ class Stores:
         self.menus = MenuStore(pool)
         self.nodes = NodeStore(pool)
         self.offers = OfferStore(pool, profiles())
+        self.pbx = PbxStore(pool)
         self.recordings = RecordingStore(pool)
         self.sounds = SoundStore(pool)
 

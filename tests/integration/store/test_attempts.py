@@ -460,6 +460,8 @@ async def test_how_many_leads_each_rule_holds_is_counted(stores: Stores) -> None
     cooling = WaitingLeads(rule="cooloff", leads=1, until=busy.ended_at and busy.ended_at + timedelta(seconds=600))
     expected = [WaitingLeads(rule="dnc", leads=2, until=None), cooling]
     assert await stores.attempts.waiting_leads(draft.id) == expected
+    due = (await stores.leads.counts(draft.id))[LeadState.ACTIVE]
+    assert [await stores.attempts.due_leads(draft.id, most=most) for most in (100, 1)] == [due, 1]
     overview = await stores.campaigns.overview(draft.id)
     assert (overview.held_leads, overview.leads[LeadState.DELETED]) == (expected, 1)
     assert LeadState.DELETED not in await stores.leads.counts(draft.id)

@@ -266,6 +266,23 @@ async def test_a_node_is_told_to_drain_and_stays_so_when_it_is_started_again(sto
     assert not await stores.nodes.is_draining("one")
 
 
+async def test_a_node_whose_asterisk_is_away_leaves_the_campaigns_to_one_whose_is_not(stores: Stores) -> None:
+    for name in ("one", "two"):
+        await stores.nodes.register(name, "1")
+    await stores.nodes.heartbeat("one", asterisk_up=False)
+    assert not await stores.nodes.is_draining("one"), "for a moment nobody moves"
+    await stores.pool.execute("UPDATE nodes SET asterisk_away_since = now() - interval '6 seconds' WHERE id = 'one'")
+    assert (await stores.nodes.is_draining("one"), await stores.nodes.is_draining("two")) == (True, False)
+    await stores.nodes.heartbeat("two", asterisk_up=False)
+    assert not await stores.nodes.is_draining("one"), "nobody else could dial them"
+    await stores.nodes.heartbeat("two", asterisk_up=True)
+    await silent(stores, "two", timedelta(minutes=3))
+    assert not await stores.nodes.is_draining("one"), "nobody else lives"
+    await stores.nodes.heartbeat("two", asterisk_up=True)
+    await stores.nodes.heartbeat("one", asterisk_up=True)
+    assert not await stores.nodes.is_draining("one")
+
+
 async def test_a_node_that_there_is_not_cannot_drain(stores: Stores) -> None:
     with pytest.raises(NotFound, match="there is no node nobody"):
         await stores.nodes.set_draining("nobody", True)

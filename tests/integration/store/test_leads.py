@@ -491,3 +491,42 @@ async def test_the_call_log_tells_how_long_a_phone_rang_and_how_long_people_talk
     )
     (entry,) = [entry async for entry in stores.activity.call_log(dialed.campaign.id)]
     assert (entry.agent, entry.ring_s, entry.talk_s) == ("201", 4.5, 60.0)
+
+
+# --- how many ------------------------------------------------------------------------------------------------------------
+
+
+async def tallied(stores: Stores, campaign_id: int) -> dict[str, int]:
+    return {state: leads for state, leads in (await stores.leads.counts(campaign_id)).items() if leads}
+
+
+async def test_the_count_of_leads_follows_every_change_and_is_what_counting_them_says(stores: Stores) -> None:
+    dialed = await stores.a_dialed_campaign(leads=30)
+    other = await stores.a_draft(leads=3, name="another")
+    for _ in range(5):
+        await dialed.open()
+    campaign = dialed.campaign.id
+    assert await tallied(stores, campaign) == {"active": 25, "dialing": 5}
+    for change in (
+        "UPDATE leads SET state = 'failed' WHERE state = 'dialing'",
+        "UPDATE leads SET note = 'the same state'",
+        "DELETE FROM leads WHERE id = (SELECT max(id) FROM leads WHERE state = 'active' AND campaign_id = $1)",
+    ):
+        await stores.pool.execute(change, *([campaign] if "$1" in change else []))
+    for _ in range(2):
+        assert await tallied(stores, campaign) == {"active": 24, "failed": 5}
+        await stores.leads.sum_up_tallies()
+    assert await tallied(stores, other.id) == {"active": 3}
+
+
+async def test_many_rows_of_the_count_become_one_for_each_state_while_others_go_on(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=2)
+    for state in ["retry", "active"] * 60:
+        await stores.pool.execute("UPDATE leads SET state = $1::lead_state WHERE campaign_id = $2", state, draft.id)
+    async with stores.pool.acquire() as meanwhile, meanwhile.transaction():
+        await meanwhile.execute("UPDATE leads SET state = 'retry' WHERE campaign_id = $1", draft.id)
+        await stores.leads.sum_up_tallies()
+        assert await tallied(stores, draft.id) == {"active": 2}
+    assert await tallied(stores, draft.id) == {"retry": 2}
+    rows = await stores.pool.fetchval("SELECT count(*) FROM lead_tallies WHERE campaign_id = $1", draft.id)
+    assert rows <= 4

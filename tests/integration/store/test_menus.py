@@ -10,7 +10,7 @@ import pytest
 
 from dialerd.domain.campaigns import CampaignAction, CampaignStatus, Target
 from dialerd.domain.menus import Choice, MenuAction, MenuNode, VoiceMenu
-from dialerd.errors import DialerdError, InvalidCampaign, InvalidMenu, NotFound, StartRefused
+from dialerd.errors import DialerdError, InUse, InvalidCampaign, InvalidMenu, NotFound, StartRefused
 from dialerd.store.menus import menu_data, menu_of
 from tests.integration.store.scene import Stores
 
@@ -76,7 +76,7 @@ def test_what_is_no_menu_is_answered_with_where_and_what(data: Mapping[str, Any]
 async def test_a_menu_that_a_campaign_uses_stays_until_that_is_over(stores: Stores) -> None:
     await stores.menus.put(MENU)
     draft = await stores.a_draft(**USES_IT)
-    with pytest.raises(InvalidMenu, match="campaign Spring uses it"):
+    with pytest.raises(InUse, match="campaign Spring uses it"):
         await stores.menus.remove("main")
     await stores.campaigns.act(draft.id, CampaignAction.CANCEL)
     await stores.menus.remove("main")

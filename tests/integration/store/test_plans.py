@@ -135,7 +135,7 @@ async def test_the_cards_and_talks_of_a_lead_are_found_by_index(crowd: Pool) -> 
         ("claims", "last_agents", (["+999000000001"], 1)),
         ("claims", "lock_offered_lead", (1,)),
         ("offers", "declined_by", (1,)),
-        ("dispositions", "last_talk", ("PJSIP/anna",)),
+        ("dispositions", "last_talk", ("PJSIP/anna", None, None)),
         ("attempts", "open_attempts", ()),
     ]:
         assert sequential(await explain(crowd, table, query, *values)) == set(), query

@@ -65,8 +65,19 @@ async def test_those_of_a_campaign_are_listed_page_by_page_the_newest_first(stor
     old, older, new = await recorded(stores, 60, 90, 5)
     (call,) = await stores.pool.fetch("SELECT DISTINCT campaign_id FROM attempts")
     first = await stores.recordings.of_campaign(call["campaign_id"], limit=2)
-    rest = await stores.recordings.of_campaign(call["campaign_id"], before=first[-1].recording.recorded_at)
+    rest = await stores.recordings.of_campaign(call["campaign_id"], after=first[-1].recording.attempt_id)
     assert [one.recording for one in [*first, *rest]] == [new, old, older]
+
+
+async def test_one_that_is_to_be_deleted_is_so_however_long_it_would_be_kept(stores: Stores) -> None:
+    old, new = await recorded(stores, 90, 60)
+    await stores.recordings.mark_for_deletion(old.attempt_id)
+    await stores.recordings.note_stored(old, FILE, keep_for=timedelta(days=1))
+    await stores.recordings.note_stored(new, FILE, keep_for=None)
+    assert await stores.recordings.to_delete(NODE, most=10) == [old]
+    await stores.recordings.mark_for_deletion(new.attempt_id)
+    assert set(await stores.recordings.to_delete(NODE, most=10)) == {old, new}
+    assert not (await stores.recordings.of_attempt(new.attempt_id)).is_playable
 
 
 async def test_of_a_call_without_a_recording_that_is_said(stores: Stores) -> None:

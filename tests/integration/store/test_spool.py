@@ -79,6 +79,16 @@ async def test_nobodys_number_or_name_is_in_it_and_only_the_daemon_may_read_it(f
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+async def test_how_many_calls_are_kept_and_how_much_room_there_is_is_known(folder: Path) -> None:
+    spool = await opened(folder)
+    await spool.keep(KeptCall.of(a_ringing_call()))
+    await spool.keep(KeptCall.of(a_connected_call()))
+    await spool.keep(KeptCall.of(a_ringing_call(id=OTHER)))
+    assert spool.calls == 2
+    assert spool.free_bytes is not None
+    assert spool.free_bytes > RESERVE
+
+
 async def test_nothing_is_written_while_the_database_takes_everything(folder: Path) -> None:
     spool = await opened(folder)
     await spool.forget(ATTEMPT)

@@ -59,9 +59,11 @@ def test_only_a_link_that_stood_a_while_starts_the_back_off_anew(stood_s: float,
 
 
 async def test_signs_of_life_are_asked_for_until_they_stay_out() -> None:
-    link = _Mortal(answers=[True, False, True, False, False])
-    assert await keep_alive(link, every_s=0, most_misses=2) == "no answer to keep-alive"
+    link, round_trips = _Mortal(answers=[True, False, True, False, False]), list[float]()
+    why = await keep_alive(link, every_s=0, most_misses=2, note_round_trip=round_trips.append)
+    assert why == "no answer to keep-alive"
     assert link.answers_left == []
+    assert len(round_trips) == 2
 
 
 async def test_a_link_that_is_lost_by_itself_tells_why() -> None:

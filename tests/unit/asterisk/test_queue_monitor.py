@@ -340,6 +340,16 @@ def test_a_recorded_hunt_with_an_agent_who_answers() -> None:
     ]
 
 
+def test_it_is_told_why_an_agent_pauses_and_whether_he_talks_to_a_caller(asterisk: Asterisk) -> None:
+    member = {"Interface": ANNA, "MemberName": ANNA, "Status": IN_USE}
+    asterisk.says("QueueMemberStatus", **member, Paused="1", PausedReason="lunch", InCall="1")
+    [anna] = asterisk.monitor.snapshot("sales").agents
+    assert (anna.paused, anna.pause_reason, anna.in_call) == (True, "lunch", True)
+    asterisk.says("QueueMemberStatus", **member, Paused="0")
+    [anna] = asterisk.monitor.snapshot("sales").agents
+    assert (anna.paused, anna.pause_reason, anna.in_call) == (False, "", False)
+
+
 def test_a_recorded_hunt_with_an_agent_who_rejects() -> None:
     """The phone refuses without ringing, twice: Asterisk never tells of any state of its device."""
     assert replay("agent-rejects-then-hunt-runs-out") == [

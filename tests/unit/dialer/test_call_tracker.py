@@ -129,6 +129,15 @@ async def test_calls_count_for_their_own_campaign_and_queue() -> None:
         assert [node.tracker.in_flight(campaign) for campaign in (1, 2, 3)] == [1, 1, 0]
 
 
+async def test_how_long_the_bridge_took_is_not_told_where_the_queue_has_built_it() -> None:
+    async with a_node() as node:
+        await place(node)
+        await node.tell(*ANSWERED, AgentRang(ANNA))
+        await pass_time(20)
+        await node.tell(HuntEnded(1), LeadQueued(), AgentConnected(BEN))
+        assert [fact.bridged_in_s for fact in node.said(CallConnected)] == [None]
+
+
 async def test_the_facts_of_a_call_are_told_with_the_waits_of_the_person_who_answered() -> None:
     async with a_node() as node:
         await place(node)
@@ -141,6 +150,7 @@ async def test_the_facts_of_a_call_are_told_with_the_waits_of_the_person_who_ans
         assert node.said(CallPlaced)[0].decision_s == 0.004
         assert node.said(AgentRinging)[0].after_answer_s == pytest.approx(0.5, abs=1e-6)
         assert node.said(CallConnected)[0].after_answer_s == pytest.approx(2.5, abs=1e-6)
+        assert node.said(CallConnected)[0].bridged_in_s == pytest.approx(0, abs=1e-6)
         assert node.said(CallEnded)[0].outcome is Outcome.CONNECTED
 
 

@@ -507,10 +507,10 @@ async def test_the_leads_that_each_rule_holds_are_counted_now_and_then() -> None
             WaitingLeads(rule="dnc", leads=2, until=None),
         ]
         await pass_time(1)
-        assert node.said(LeadsHeld) == [LeadsHeld(campaign_id=1, leads={"lead_window": 7, "dnc": 2})]
+        assert node.said(LeadsHeld) == [LeadsHeld(campaign_id=1, leads={"lead_window": 7, "dnc": 2}, due=100)]
         node.attempts.held[1] = []
         await pass_time(COUNT_HELD_S + LOOK_AGAIN_S)
-        assert node.said(LeadsHeld)[1:] == [LeadsHeld(campaign_id=1, leads={})]
+        assert node.said(LeadsHeld)[1:] == [LeadsHeld(campaign_id=1, leads={}, due=100)]
 
 
 async def test_they_are_counted_by_the_owner_of_the_campaign_alone() -> None:

@@ -370,6 +370,7 @@ async def test_how_long_an_agent_waits_on_the_line_is_told_whether_a_lead_comes_
         await node.tell(LeadAnswered(), LeadHeld(), of=OTHER)
         assert [fact.waited_s for fact in node.said(AgentHeld)] == pytest.approx([4, 6], abs=0.1)
         assert [fact.after_answer_s for fact in node.said(CallConnected)] == pytest.approx([0], abs=0.1)
+        assert [fact.bridged_in_s for fact in node.said(CallConnected)] == pytest.approx([0], abs=0.1)
 
 
 async def test_a_hunt_is_hung_up_again_however_much_news_there_is_of_it() -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from dialerd.dialer.supervisor import LOOK_S
-from dialerd.domain.activity import CampaignClosed
+from dialerd.domain.activity import CampaignClosed, CampaignPace
 from dialerd.domain.calls import AgentAnswered, AgentRang, DialMode, KeptAgent, LeadAnswered, LeadLeft, LeadRang
 from dialerd.domain.campaigns import Campaign, CampaignStatus, PreviewOrder
 from dialerd.domain.offers import Offer, OfferState
@@ -109,6 +109,15 @@ async def test_changed_settings_reach_the_dialing() -> None:
         assert len(dialed(node)) == 2
 
 
+async def test_what_each_campaign_may_do_at_most_is_known_while_it_is_run_here() -> None:
+    async with supervised(campaign(1), campaign(2, CampaignStatus.PAUSED)) as node:
+        await settle()
+        pace = CampaignPace(campaign_id=1, calls_per_second=10, concurrency=3, lease_held=True)
+        assert node.supervisor.paces == [pace]
+        await set_status(node, CampaignStatus.PAUSED)
+        assert node.supervisor.paces == []
+
+
 async def test_leads_that_are_added_are_dialed_when_the_bell_rings() -> None:
     async with supervised(campaign(id=1)) as node:
         node.campaigns.undialed = {1}
@@ -159,7 +168,7 @@ async def test_a_call_that_was_just_being_opened_when_its_campaign_ceased_to_run
 ) -> None:
     async with supervised(campaign(concurrency=1)) as node:
         node.attempts.trouble.takes = 0.5
-        await pass_time(2.2)
+        await pass_time(2.7)
         assert (len(node.attempts.looks), node.attempts.opened, node.telephony.dialed) == (0, [], [])
         await set_status(node, status)
         await pass_time(2 * LOOK_S)

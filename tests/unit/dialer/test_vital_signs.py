@@ -39,7 +39,8 @@ def test_where_not_even_one_is_left_to_look_with_they_are_short(monkeypatch: pyt
 
 
 def test_a_loop_that_stood_still_is_named_with_its_seconds_and_a_little_lateness_is_not() -> None:
-    signs = VitalSigns(SYSTEM_CLOCK, on_change=lambda: None)
+    turns: list[float] = []
+    signs = VitalSigns(SYSTEM_CLOCK, on_change=lambda: None, on_turn=turns.append)
     with capture_logs() as logs:
         signs.judge_turn(BLOCKED_S - 0.01)
         signs.judge_turn(2.5)
@@ -49,3 +50,4 @@ def test_a_loop_that_stood_still_is_named_with_its_seconds_and_a_little_lateness
         ("event_loop_blocked", 3),
     ]
     assert signs.blocked_s == 5.5
+    assert turns == [BLOCKED_S - 0.01, 2.5, 3]

@@ -5,6 +5,7 @@ from datetime import time
 import pytest
 
 from dialerd.domain.accounts import AccountRules, Limits, UnknownZone, problems
+from dialerd.domain.caller_id import CallerId
 from dialerd.domain.schedule import ScheduleRow
 
 
@@ -27,7 +28,7 @@ def test_to_begin_with_what_is_not_known_blocks_and_a_zone_that_a_list_claims_is
     [
         {"time_zone": "Asia/Calcutta"},
         {"limits": Limits(max_calls_per_second=0.5, max_concurrency=1, max_attempts=1, max_pool=1)},
-        {"limits": Limits(max_calls_per_second=1000, max_concurrency=10_000, max_attempts=100, max_pool=1000)},
+        {"limits": Limits(max_calls_per_second=999, max_concurrency=10_000, max_attempts=100, max_pool=1000)},
         {"max_calls_24h": None, "max_calls_7d": None, "abandon_lockout_h": 0},
         {"max_calls_24h": 1, "max_calls_7d": 1, "abandon_lockout_h": 8760},
         {"allowed_prefixes": ("+1", "+442079460123", "+123456789012345")},
@@ -44,13 +45,19 @@ def test_the_limits_themselves_are_allowed(change: dict[str, object]) -> None:
         ({"time_zone": "Berlin"}, "time zone"),
         ({"time_zone": ""}, "time zone"),
         ({"limits": Limits(max_calls_per_second=0)}, "most calls per second"),
-        ({"limits": Limits(max_calls_per_second=1001)}, "most calls per second"),
+        ({"limits": Limits(max_calls_per_second=1000)}, "most calls per second"),
         ({"limits": Limits(max_calls_per_second=float("nan"))}, "most calls per second"),
         ({"limits": Limits(max_concurrency=0)}, "most calls in flight"),
         ({"limits": Limits(max_attempts=101)}, "most attempts"),
         ({"limits": Limits(max_pool=0)}, "most numbers in a pool"),
         ({"max_calls_24h": 0}, "most calls to a number in 24 hours"),
         ({"max_calls_7d": -1}, "most calls to a number in 7 days"),
+        ({"max_calls_7d": 1_000_001}, "most calls to a number in 7 days"),
+        ({"limits": Limits(max_calls_per_second=0.0004)}, "most calls per second"),
+        ({"caller_id": CallerId(number="0 20")}, "caller ID"),
+        ({"caller_id": CallerId(number="+12025550199", name="a\nb")}, "caller ID"),
+        ({"caller_id_prefixes": {"GB": ("+44x",)}}, "numbers that may be shown"),
+        ({"caller_id_prefixes": {"GB": ()}}, "numbers that may be shown"),
         ({"abandon_lockout_h": -1}, "lock-out after an abandoned call"),
         ({"abandon_lockout_h": 8761}, "lock-out after an abandoned call"),
         ({"allowed_prefixes": ()}, "allowed prefixes"),

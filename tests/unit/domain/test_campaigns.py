@@ -7,12 +7,15 @@ import pytest
 from dialerd.domain.accounts import AccountRules, Limits
 from dialerd.domain.calls import CallFlow, DialMode, NoAgent
 from dialerd.domain.campaigns import (
+    CAMPAIGN_TRANSITIONS,
+    CampaignAction,
     CampaignStatus,
     Gate,
     MachineDetection,
     PreviewOrder,
     Target,
     is_interface,
+    possible_actions,
     problems,
     shown_status,
     working_hours,
@@ -34,6 +37,12 @@ MENU: dict[str, object] = {"target": Target.MENU, "menu": "confirm"}
 PREVIEW: dict[str, object] = {"dial_mode": DialMode.PREVIEW}
 AGENT_FIRST: dict[str, object] = {"dial_mode": DialMode.AGENT_FIRST}
 DONE = Disposition(code="done", title="Done", effect=DispositionEffect.DONE)
+
+
+@pytest.mark.parametrize("status", CampaignStatus)
+def test_people_may_do_all_that_can_happen_but_complete_a_campaign(status: CampaignStatus) -> None:
+    possible = set(possible_actions(status))
+    assert possible == CAMPAIGN_TRANSITIONS[status].keys() - {CampaignAction.COMPLETE}
 
 
 def test_the_defaults_are_fine() -> None:

@@ -28,6 +28,17 @@ def test_an_agent_who_finishes_the_last_call_is_free_when_the_wrap_up_ends() -> 
     assert [agent.is_free(now) for now in (99.9, 100.0)] == [False, True]
 
 
+def test_what_keeps_an_agent_from_the_next_call_is_told_by_what_weighs_most() -> None:
+    agents = [
+        an_agent(device=DeviceState.UNAVAILABLE, paused=True),
+        an_agent(device=DeviceState.RINGING, paused=True),
+        an_agent(paused=True, wrapup_until=105.0),
+        an_agent(wrapup_until=105.0),
+        an_agent(wrapup_until=100.0),
+    ]
+    assert [agent.state(100.0) for agent in agents] == ["away", "busy", "paused", "wrapup", "free"]
+
+
 def test_a_queue_that_asterisk_has_not_told_us_of_has_nobody() -> None:
     queue = unknown_queue("sales")
     assert not queue.known

@@ -10,11 +10,11 @@ from pydantic import SecretStr
 
 from dialerd.domain.leads import NewLead
 from dialerd.errors import SettingsError
+from dialerd.guarded_http.client import AnswerTooLarge, AnswerUnusable
+from dialerd.guarded_http.public_address import UrlRefused
 from dialerd.lead_sources.base import BadRow, GoodRow
 from dialerd.lead_sources.crm_api import _Mapped, read_leads, read_sample
 from dialerd.lead_sources.crm_source import CrmSource, read_source
-from dialerd.lead_sources.guarded_http import AnswerTooLarge, AnswerUnusable
-from dialerd.lead_sources.public_address import UrlRefused
 from dialerd.settings import CrmSettings
 from tests.fakes.fake_crm import FakeCrm, Reply, Seen, redirects, says
 

@@ -3,7 +3,7 @@
 It answers for this: only http and https; a name is resolved here, every address that it has must be a public one, and
 the connection goes to an address that was checked, with the name kept for TLS. Redirects are followed by hand, each
 judged like the first address. Time, silence, size (also of what is compressed) and redirects have caps, which are
-those of `CrmSettings`. No proxy, cookie or password file of the environment is used. No error tells a header or a body.
+those of `Limits`. No proxy, cookie or password file of the environment is used. No error tells a header or a body.
 """
 
 import asyncio
@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import aiohttp
@@ -26,7 +27,7 @@ from yarl import URL
 
 from dialerd import __version__
 from dialerd.errors import DialerdError
-from dialerd.lead_sources.public_address import (
+from dialerd.guarded_http.public_address import (
     Network,
     UrlRefused,
     host_of,
@@ -35,7 +36,6 @@ from dialerd.lead_sources.public_address import (
     raise_unless_public,
     url_problem,
 )
-from dialerd.settings import CrmSettings
 from dialerd.tls import trusting
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -49,6 +49,34 @@ _GZIP = 16 + zlib.MAX_WBITS
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = frozenset({408, 425, 429, *range(500, 600)})
 _HARMLESS = frozenset({"accept", "content-type", "user-agent"})
+
+
+class Limits(Protocol):
+    """A group of the settings. Messages name its fields, so that whoever reads them knows what to raise."""
+
+    @property
+    def group(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def allowed_networks(self) -> Sequence[Network]: ...
+    @property
+    def tls_ca(self) -> Path | None: ...
+    @property
+    def connect_timeout(self) -> timedelta: ...
+    @property
+    def idle_timeout(self) -> timedelta: ...
+    @property
+    def timeout(self) -> timedelta: ...
+    @property
+    def tries(self) -> int: ...
+    @property
+    def longest_wait(self) -> timedelta: ...
+    @property
+    def max_answer_mb(self) -> int: ...
+    @property
+    def max_total_mb(self) -> int: ...
 
 
 class NoAnswer(DialerdError):
@@ -79,6 +107,10 @@ class AnswerUnusable(DialerdError):
     """The answer is not what was asked for. Look at it, and mend the URL or the mapping."""
 
 
+class RedirectsNowhere(AnswerUnusable):
+    """The answer is a redirection that does not say to where."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     method: str
@@ -94,6 +126,7 @@ class Answer:
     url: str
     charset: str | None
     body: bytes = field(repr=False)
+    status: int = HTTPStatus.OK
 
 
 # --- Who is asked ------------------------------------------------------------------------------------------------------
@@ -139,8 +172,11 @@ class _GuardedResolver(AbstractResolver):
 class GuardedHttp:
     """Some requests, one after the other, under one set of limits: time and size are counted over all of them together."""
 
-    def __init__(self, limits: CrmSettings, *, resolve: Resolve = system_addresses) -> None:
+    def __init__(
+        self, limits: Limits, *, resolve: Resolve = system_addresses, most_redirects: int = MAX_REDIRECTS
+    ) -> None:
         self._limits = limits
+        self._most_redirects = most_redirects
         self._bytes_left = limits.max_total_mb * MEGABYTE
         self._seconds_left = limits.timeout.total_seconds()
         self._deadline = 0.0
@@ -149,7 +185,7 @@ class GuardedHttp:
                 resolver=_GuardedResolver(resolve, limits.allowed_networks),
                 use_dns_cache=False,
                 socket_factory=self._socket,
-                ssl=True if limits.tls_ca is None else trusting(limits.tls_ca, named="crm.tls_ca:"),
+                ssl=True if limits.tls_ca is None else trusting(limits.tls_ca, named=f"{limits.group}.tls_ca:"),
                 limit=1,
             ),
             timeout=aiohttp.ClientTimeout(
@@ -201,12 +237,14 @@ class GuardedHttp:
         return error.after_s if error.after_s <= patience else False
 
     async def _follow(self, request: Request) -> Answer:
-        for _ in range(MAX_REDIRECTS + 1):
+        for _ in range(self._most_redirects + 1):
             answer = await self._ask_once(request)
             if isinstance(answer, Answer):
                 return answer
             request = answer
-        raise UrlRefused(f"{host_of(request.url)} redirects more than {MAX_REDIRECTS} times")
+        if not self._most_redirects:
+            raise UrlRefused("it redirects to another URL: name that one instead")
+        raise UrlRefused(f"{host_of(request.url)} redirects more than {self._most_redirects} times")
 
     async def _ask_once(self, request: Request) -> Answer | Request:
         """The answer, or the request that it redirects to."""
@@ -229,13 +267,14 @@ class GuardedHttp:
         except zlib.error:
             raise AnswerUnusable(f"{host}: what it sends is not gzip, though it says so") from None
         except (aiohttp.ClientError, OSError) as failure:
-            raise NoAnswer(f"{host} {_cause(failure)}", host=host) from None
+            raise NoAnswer(f"{host} {_cause(failure, self._limits.group)}", host=host) from None
 
     async def _understand(self, request: Request, response: aiohttp.ClientResponse) -> Answer | Request:
         if response.status in _REDIRECTS:
             return _redirected(request, response.status, response.headers.get("Location"))
         _raise_for(response, host_of(request.url))
-        return Answer(url=request.url, charset=response.charset, body=await self._body(request, response))
+        body = await self._body(request, response)
+        return Answer(url=request.url, charset=response.charset, body=body, status=response.status)
 
     async def _body(self, request: Request, response: aiohttp.ClientResponse) -> bytes:
         """Counted after unfolding, so that a small answer which unfolds to a huge one is none."""
@@ -245,29 +284,33 @@ class GuardedHttp:
             body += piece
             self._bytes_left -= len(piece)
             if len(body) > self._limits.max_answer_mb * MEGABYTE:
-                raise AnswerTooLarge(f"{host}: a page has more than {self._limits.max_answer_mb} MB: {_ASK_FOR_LESS}")
+                raise AnswerTooLarge(
+                    f"{host}: a page has more than {self._limits.max_answer_mb} MB: {self._ask_for_less}"
+                )
             if self._bytes_left < 0:
                 raise AnswerTooLarge(
-                    f"{host}: all pages have more than {self._limits.max_total_mb} MB: ask for less, or raise crm.max_total_mb"
+                    f"{host}: all pages have more than {self._limits.max_total_mb} MB: "
+                    f"ask for less, or raise {self._limits.group}.max_total_mb"
                 )
         return bytes(body)
 
     def _which_timeout(self, late: TimeoutError) -> str:
         limits = self._limits
         if time.monotonic() >= self._deadline:
-            return f"did not finish within {_seconds(limits.timeout)} (crm.timeout)"
+            return f"did not finish within {_seconds(limits.timeout)} ({limits.group}.timeout)"
         if isinstance(late, aiohttp.ConnectionTimeoutError):
-            return f"took no connection within {_seconds(limits.connect_timeout)} (crm.connect_timeout)"
-        return f"was silent for {_seconds(limits.idle_timeout)} (crm.idle_timeout)"
+            return f"took no connection within {_seconds(limits.connect_timeout)} ({limits.group}.connect_timeout)"
+        return f"was silent for {_seconds(limits.idle_timeout)} ({limits.group}.idle_timeout)"
+
+    @property
+    def _ask_for_less(self) -> str:
+        return f"ask for smaller pages, or raise {self._limits.group}.max_answer_mb"
 
     def _socket(self, info: Any) -> socket.socket:
         """The last door: wherever an address has come from, this is the one that would be connected to."""
         family, kind, protocol, _, address = info
         raise_unless_public(str(address[0]), self._limits.allowed_networks)
         return socket.socket(family=family, type=kind, proto=protocol)
-
-
-_ASK_FOR_LESS = "ask for smaller pages, or raise crm.max_answer_mb"
 
 
 def _redirected(request: Request, status: int, location: str | None) -> Request:
@@ -277,7 +320,7 @@ def _redirected(request: Request, status: int, location: str | None) -> Request:
     """
     host = host_of(request.url)
     if not location:
-        raise AnswerUnusable(f"{host} redirects (status {status}) to nowhere")
+        raise RedirectsNowhere(f"{host} redirects (status {status}) to nowhere")
     url = _joined(request.url, location)
     if problem := url_problem(url):
         raise UrlRefused(f"{host} redirects to a URL that {problem}")
@@ -357,10 +400,10 @@ async def _gunzipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise zlib.error("it ends in the middle")
 
 
-def _cause(failure: Exception) -> str:
+def _cause(failure: Exception, group: str) -> str:
     """What went wrong in words of ours: those of the library may hold the whole URL."""
     if isinstance(failure, aiohttp.ClientConnectorCertificateError):
-        return "shows a certificate that is not trusted (crm.tls_ca)"
+        return f"shows a certificate that is not trusted ({group}.tls_ca)"
     if isinstance(failure, aiohttp.ClientConnectorDNSError):
         return "cannot be found: is the name right?"
     if isinstance(failure, aiohttp.ClientConnectorSSLError):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialerd.lead_sources.public_address import UrlRefused, origin_of, raise_unless_askable, url_problem, why_not_public
+from dialerd.guarded_http.public_address import UrlRefused, origin_of, raise_unless_askable, url_problem, why_not_public
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialerd.errors import DialerdError
-from dialerd.lead_sources.guarded_http import (
+from dialerd.guarded_http.client import (
     MAX_REDIRECTS,
     Answer,
     AnswerTooLarge,
@@ -26,7 +26,7 @@ from dialerd.lead_sources.guarded_http import (
     retry_after_s,
     system_addresses,
 )
-from dialerd.lead_sources.public_address import UrlRefused
+from dialerd.guarded_http.public_address import UrlRefused
 from dialerd.settings import CrmSettings
 from tests.fakes.certificate import Certificate
 from tests.fakes.fake_crm import FakeCrm, Reply, redirects, says

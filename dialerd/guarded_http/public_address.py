@@ -37,7 +37,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class UrlRefused(DialerdError):
-    """This address may not be asked. Name another one, or allow its network (crm.allowed_networks)."""
+    """This address may not be asked. Name another one, or allow its network in crm.allowed_networks or webhooks.allowed_networks."""
 
 
 def url_problem(url: str) -> str | None:
@@ -122,7 +122,9 @@ def raise_unless_public(address: str, allowed: Sequence[Network], *, name: str =
     """Raises UrlRefused."""
     if why := why_not_public(address, allowed):
         who = f"{name} is {address}, which" if name and name != address else address
-        raise UrlRefused(f"{who} {why}: name another host, or allow its network in crm.allowed_networks")
+        raise UrlRefused(
+            f"{who} {why}: name another host, or allow its network in crm.allowed_networks or webhooks.allowed_networks"
+        )
 
 
 def raise_unless_askable(url: str, allowed: Sequence[Network]) -> None:

@@ -1,0 +1,1 @@
+"""Sounds that people bring along, made into what Asterisk plays."""
