@@ -487,9 +487,10 @@ async def test_a_database_is_brought_to_the_next_version_while_calls_are_in_flig
 
 
 async def _dial_on(pool: Pool) -> None:
-    """Statements of the version before, that run while the tables are changed: they may wait, and must not fail."""
-    for _ in range(20):
-        await pool.execute("UPDATE attempts SET connected_at = coalesce(connected_at, now()) WHERE ended_at IS NULL")
+    """Statements of the version before, a call at a time as it does, that run while the tables are changed: they may wait, and must
+    not fail."""
+    for row in await pool.fetch("SELECT id FROM attempts"):
+        await pool.execute("UPDATE attempts SET connected_at = coalesce(connected_at, now()) WHERE id = $1", row["id"])
         await pool.execute("UPDATE nodes SET heartbeat_at = now() WHERE id = 'one'")
 
 
