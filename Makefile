@@ -22,7 +22,7 @@ export PIP_USE_PEP517 := 1
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(READY) ## Make the virtual environment and install everything the lock names (a second run costs nothing)
@@ -42,12 +42,14 @@ $(PROMTOOL): | $(BIN)/pip
 	dpkg-deb --fsys-tarfile "$$fetched"/prometheus_*.deb | tar -xO ./usr/bin/promtool > "$$fetched/promtool"; \
 	chmod 755 "$$fetched/promtool"; mv "$$fetched/promtool" $@
 
-# Tests of TLS make their certificates with the one, the unit is judged by the other; a bare Debian may have neither.
+# Tests of TLS make their certificates with the one, the unit is judged by the other, the portal is looked at in the third; a bare Debian
+# may have none of them.
 .PHONY: test-tools
 test-tools: $(PROMTOOL)
 	@missing=; \
 	command -v openssl >/dev/null || missing="$$missing openssl"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
+	command -v chromium >/dev/null || missing="$$missing chromium fonts-dejavu-core"; \
 	test -z "$$missing" || { \
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
 	    || { echo "The tests need$$missing: install it" >&2; exit 1; }; \
@@ -55,7 +57,7 @@ test-tools: $(PROMTOOL)
 
 .PHONY: test
 test: test-tools lint ## Set-up, style, types, import contracts, then all tests but the longest drills (starts the laboratory itself)
-	$(BIN)/python -m pytest tests/unit tests/integration -n auto
+	$(BIN)/python -m pytest tests/unit tests/integration tests/portal -n auto
 	$(BIN)/python -m pytest tests/acceptance tests/faults -m 'not long' -n $(LABS)
 
 .PHONY: test-unit
@@ -72,6 +74,10 @@ lint: $(READY) ## Style, types and import contracts
 .PHONY: docs
 docs: $(READY) ## Print the diagrams in docs/ anew from the tables in dialerd/domain
 	$(BIN)/python docs/print_lives.py > docs/lives.md
+
+.PHONY: screenshots
+screenshots: test-tools $(READY) ## Draw every page of the portal, light and dark, into docs/screenshots (and those of the README)
+	$(BIN)/python -m tests.portal.screenshots
 
 .PHONY: bench
 bench: $(READY) ## Measure throughput and latency

@@ -46,9 +46,9 @@ CERTIFICATE_WARNING = timedelta(days=14)
 
 TOO_MUCH = {"Command": "command", "GetConfig": "config", "ModuleLoad": "system"}
 """Actions that betray a class of permissions by which one could take over the PBX."""
-NEEDED = {"DBGetTree": "reporting"}
-"""Actions, and their class, without which dialerd dials, but misses who opted out by key while it was away. Those without
-which it does not dial the login itself has proved."""
+NEEDED = {"DBGetTree": "reporting", "QueueAdd": "agent", "QueuePause": "agent", "QueueRemove": "agent"}
+"""Actions, and their class, without which dialerd dials, but misses who opted out by key while it was away, or can put no agent into a
+queue, pause him and take him out. Those without which it does not dial the login itself has proved."""
 OWN_MESSAGE = "dialerd/nobody-free"
 """What asterisk-config/extensions_dialerd.conf plays where dialer.message_sound names nothing else."""
 

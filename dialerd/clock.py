@@ -1,5 +1,6 @@
 """The time, as something that can be handed in: the wall clock to say when, the monotonic clock to measure how long."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,3 +20,12 @@ class Clock:
 
 
 SYSTEM_CLOCK = Clock()
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for the event, but no longer than that; whether it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

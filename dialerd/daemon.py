@@ -11,21 +11,25 @@ from typing import Any
 
 import structlog
 
-from dialerd import __version__, systemd, web
+from dialerd import __version__, systemd
 from dialerd.api.app import create_app, serve
 from dialerd.api.hooks import Hooks, HookStores, create_hooks
 from dialerd.asterisk.ami import Ami, AmiSettings
 from dialerd.asterisk.ari import Ari, AriSettings
+from dialerd.asterisk.caller_monitor import CallerMonitor
 from dialerd.asterisk.custom_contexts import CustomContexts
 from dialerd.asterisk.events import CallNews, EventReader
 from dialerd.asterisk.listener import AmiNews, AriNews, Listener
 from dialerd.asterisk.opt_out_marks import OptOutMarks
+from dialerd.asterisk.queue_members import QueueMembers
 from dialerd.asterisk.queue_monitor import QueueMonitor
 from dialerd.asterisk.telephony import Telephony, TrunkSettings
 from dialerd.clock import SYSTEM_CLOCK
 from dialerd.compliance import profiles as load_profiles
+from dialerd.dialer.agent_wishes import AgentWishes
 from dialerd.dialer.archivist import Archivist
 from dialerd.dialer.call_tracker import CallTracker
+from dialerd.dialer.caller_desk import CallerDesk
 from dialerd.dialer.card_desk import CardDesk
 from dialerd.dialer.database_watch import DatabaseWatch
 from dialerd.dialer.leases import Leases
@@ -51,8 +55,10 @@ from dialerd.metrics import Metrics, PoolUse
 from dialerd.settings import BackupTrunk, Settings, changed_fields
 from dialerd.settings import TrunkSettings as PreferredTrunk
 from dialerd.store.activity import ActivityStore
+from dialerd.store.agents import AgentStore
 from dialerd.store.attempts import AttemptStore
 from dialerd.store.backlog import BacklogStore
+from dialerd.store.callers import CallerStore
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.embedded import database
 from dialerd.store.idempotency import IdempotencyStore
@@ -103,6 +109,8 @@ async def run(settings: Settings, *, read_again: Callable[[], Settings], with_we
             daemon = _Daemon(settings, pools, name, tasks, read_again)
             serving = []
             if with_web:
+                from dialerd import web  # here, because a daemon without it starts in half the time
+
                 serve_web = web.run(settings, dsn, registry=daemon.metrics.registry)
                 serving.append(tasks.create_task(serve_web, name="web"))
             await daemon.live()
@@ -321,11 +329,14 @@ class _Daemon:
             if settings.media.folder
             else None
         )
+        self.agent_wishes = AgentWishes(rows=AgentStore(pool), members=QueueMembers(self.ami), node=node)
         self.pbx_watch = PbxWatch(rows=PbxStore(pool), queues=self.queues, clock=clock, node=node)
+        self.caller_desk = CallerDesk(rows=CallerStore(pool), node=node)
         self.listener = Listener(
             ami=self.ami,
             reader=self.reader,
             queues=self.queues,
+            callers=CallerMonitor(on_change=self.caller_desk.put),
             on_call_news=self._call_news,
             on_link=self._link_changed,
             on_lag=self.metrics.note_lag,
@@ -352,7 +363,9 @@ class _Daemon:
         self._forever("sounds", self.sounds.run())
         if self.media is not None:
             self._forever("media", self.media.run())
+        self._forever("agent-wishes", self.agent_wishes.run())
         self._forever("pbx-watch", self.pbx_watch.run())
+        self._forever("caller-desk", self.caller_desk.run())
         self._forever("custom-contexts", self.custom_contexts.watch())
         self._forever("custom-moments", self.custom_contexts.tell())
         self._forever("opt-out-line", self.opt_out_line.run())
@@ -467,6 +480,7 @@ class _Daemon:
         self.supervisor.ring()
         self.cards.ring()
         self.sounds.ring()
+        self.agent_wishes.ring()
         if self.media is not None:
             self.media.ring()
 
@@ -487,6 +501,7 @@ class _Daemon:
         if up:
             self.custom_contexts.link_changed()
             self.opt_out_line.link_changed()
+            self.agent_wishes.ring()
             self.rescuer.link_restored()
         else:
             self.rescuer.link_lost()
@@ -545,7 +560,7 @@ class _Daemon:
     async def _heartbeat(self, node: str) -> None:
         while True:
             try:
-                await self.nodes.note_queues(self.queues.names())
+                await self.nodes.note_queues(self.queues.strategies())
                 oldest = await self.nodes.oldest_snapshot()
                 self._oldest_transaction_s = oldest.age.total_seconds() if oldest else 0.0
                 self._database_up = True

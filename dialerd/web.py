@@ -1,5 +1,5 @@
-"""The web server: the API over the database, and what it needs of Asterisk. `dialerd web` is a process of its own; `dialerd run
---with-web` has it in the daemon's event loop."""
+"""The web server: the API and the portal over the database, and what they need of Asterisk. `dialerd web` is a process of its own;
+`dialerd run --with-web` has it in the daemon's event loop."""
 
 import asyncio
 import ssl
@@ -22,6 +22,7 @@ from dialerd.clock import SYSTEM_CLOCK
 from dialerd.compliance import profiles
 from dialerd.errors import NotMigrated, SettingsError
 from dialerd.metrics import Registry, new_registry
+from dialerd.portal import site
 from dialerd.settings import Settings
 from dialerd.store.offers import CARDS
 from dialerd.store.outbox import CHANNEL as EVENTS
@@ -37,7 +38,7 @@ APPLICATION = "dialerd web"
 
 @asynccontextmanager
 async def opened(settings: Settings, dsn: str, registry: Registry) -> AsyncIterator[App]:
-    """The application, with connections of its own, that counts into `registry`. Raises NotMigrated, StoreUnavailable."""
+    """The API and the portal, with connections of their own, that count into `registry`. Raises NotMigrated, StoreUnavailable."""
     pool = await connect(dsn, max_connections=settings.database.pool_size, application_name=APPLICATION)
     try:
         if await missing_migrations(pool):
@@ -48,7 +49,8 @@ async def opened(settings: Settings, dsn: str, registry: Registry) -> AsyncItera
             app = create_web(parts, WebMetrics(registry))
             async with _listening(listen_to(dsn, app.state.live.ring, channel=EVENTS), name="live-bell"):
                 try:
-                    yield app
+                    async with site.opened(app) as whole:
+                        yield whole
                 finally:
                     await parts.jobs.close()
     finally:

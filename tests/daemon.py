@@ -89,15 +89,16 @@ class Daemon:
         writer.close()
         return answer.decode()
 
-    async def cli(self, *arguments: str) -> str:
-        """Run one `dialerd` command as a user would; what it printed. Raises CommandFailed."""
+    async def cli(self, *arguments: str, given: str = "") -> str:
+        """Run one `dialerd` command as a user would, `given` on its standard input; what it printed. Raises CommandFailed."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "dialerd.cli", *arguments),
             env=self.environment,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await process.communicate()
+        out, err = await process.communicate(given.encode())
         if process.returncode != 0:
             raise CommandFailed(f"dialerd {' '.join(arguments)}: {err.decode()}{out.decode()}")
         return out.decode()
@@ -145,12 +146,22 @@ async def running_daemon(lab: Lab, **overrides: str) -> AsyncIterator[Daemon]:
 @asynccontextmanager
 async def running_web(daemon: Daemon, **overrides: str) -> AsyncIterator[str]:
     """`dialerd web` beside a daemon, over the same database: its address, once it answers. Its log is shown if the test fails."""
+    async with web_process({**daemon.environment, **overrides}, daemon.folder) as address:
+        yield address
+
+
+@asynccontextmanager
+async def web_process(environment: Mapping[str, str], folder: Path) -> AsyncIterator[str]:
+    """`dialerd web` with these variables: its address, once it answers. Its log is in the folder, and shown if something fails."""
     port = free_port()
-    environment = {**daemon.environment, "DIALERD_WEB__PORT": str(port), **overrides}
-    log = daemon.folder / "web.log"
+    log = folder / "web.log"
     with log.open("ab") as file:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "dialerd.cli", "web", env=environment, stdout=file, stderr=file
+            sys.executable,
+            *("-m", "dialerd.cli", "web"),
+            env={**environment, "DIALERD_WEB__PORT": str(port)},
+            stdout=file,
+            stderr=file,
         )
     try:
         async with asyncio.timeout(60):

@@ -47,6 +47,9 @@ Voice = Literal["no", "yes", "talk", "yes-talk"]
 Trunk = Literal["carrier", "carrier2"]
 Span = tuple[float, float]
 """At least and at most, in seconds."""
+FOR_EVER: Span = (3600.0, 3600.0)
+"""Phones ring and people talk until the test says otherwise. Where a daemon is killed and started that is the only sure way: how long
+a start takes is the machine's affair, and a call that ends meanwhile is `unknown`, and is dialed again by right."""
 
 T = TypeVar("T")
 Stream = TypeVar("Stream", asyncio.StreamReader, asyncio.StreamWriter)
@@ -613,12 +616,20 @@ class Lab:
     async def _calls_of(self, dialed: str) -> list[Message]:
         return [call for call in await self.far_end.list("CoreShowChannels") if call["AccountCode"] == dialed]
 
+    async def _calls_that_go_on(self, dialed: str) -> list[Message]:
+        if calls := await self._calls_of(dialed):
+            return calls
+        raise LabError(f"the phone {dialed} is in no call")
+
+    async def pick_up(self, lead: str) -> None:
+        """The person at this number, whose phone rings, answers now; LabError if it is in no call. A person's fate rings at its first
+        step and answers at its second."""
+        for call in await self._calls_that_go_on(lead.lstrip("+")):
+            await self.far_end.act("Redirect", Channel=call["Channel"], Context="fate", Exten=lead[-2:], Priority="2")
+
     async def hang_up(self, dialed: str) -> None:
         """The phone with this number or extension hangs up now; LabError if it is in no call."""
-        calls = await self._calls_of(dialed)
-        if not calls:
-            raise LabError(f"the phone {dialed} is in no call")
-        for call in calls:
+        for call in await self._calls_that_go_on(dialed):
             await self.far_end.act("Setvar", Channel=call["Channel"], Variable="call_by", Value="far_end")
             await self.far_end.act("Hangup", Channel=call["Channel"], Cause="16")
 

@@ -1,4 +1,4 @@
-"""Wakes whoever waits for an agent's card, as soon as Postgres tells that one was laid before the agent."""
+"""Wakes whoever waits for an agent's card or call, as soon as Postgres tells that one came, went on, or is gone."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ class CardBell:
 
     @contextmanager
     def listening(self, agent: str) -> Iterator[asyncio.Event]:
-        """It is set whenever a card is laid before the agent."""
+        """It is set whenever there is something new before the agent."""
         rung = asyncio.Event()
         self._listening.setdefault(agent, set()).add(rung)
         try:
@@ -26,7 +26,7 @@ class CardBell:
         return agent in self._listening
 
     def ring(self, agent: str) -> None:
-        """A card has been laid before this agent."""
+        """There is something new before this agent."""
         for rung in self._listening.get(agent, ()):
             rung.set()
 

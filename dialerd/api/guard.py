@@ -1,5 +1,5 @@
-"""What every answer says to browsers, whatever the route: to show it in no frame, to load nothing for it, to keep it nowhere; and that
-requests under a host name that is not ours are turned away."""
+"""What every answer says to browsers, whatever the route: to show it in no frame, to load nothing for it from elsewhere, to keep it
+nowhere; and that requests under a host name that is not ours, and the sockets of other sites' pages, are turned away."""
 
 import re
 from collections.abc import Collection
@@ -14,13 +14,19 @@ OF_ANY_PAGE = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
-    "Content-Security-Policy": "frame-ancestors 'none'",
+    # Templates of pages are compiled in the browser, which needs `unsafe-eval`.
+    "Content-Security-Policy": "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; media-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'",
 }
+"""Nothing of any page is loaded from elsewhere."""
 OF_THE_API = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
 """Answers hold names and numbers of people. A route may say otherwise."""
+FOREIGN = 1008
+"""Policy violation, as RFC 6455 calls it."""
 HSTS = "max-age=31536000"
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\s/@]+)(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
@@ -33,6 +39,9 @@ class Guard:
         self._hosts = frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and not self._is_welcome(scope):
+            await send({"type": "websocket.close", "code": FOREIGN})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -49,6 +58,13 @@ class Guard:
             await refusal(scope, receive, send_guarded)
             return
         await self._app(scope, receive, send_guarded)
+
+    def _is_welcome(self, scope: Scope) -> bool:
+        """Browsers open sockets to any site, with its cookies, and only say whose page wants it. A program says nothing."""
+        origin = Headers(scope=scope).get("origin")
+        scheme = {"ws": "http", "wss": "https"}[scope["scheme"]]
+        ours = f"{scheme}://{Headers(scope=scope).get('host')}"
+        return origin in (None, ours) and (not self._hosts or _host_of(scope) in self._hosts)
 
 
 def _add(headers: MutableHeaders, scope: Scope) -> None:

@@ -15,7 +15,7 @@ import structlog
 from fastapi import HTTPException
 from fastapi.sse import format_sse_event
 
-from dialerd.clock import Clock
+from dialerd.clock import Clock, set_within
 from dialerd.domain.webhooks import Event, EventType, message_of
 from dialerd.errors import DialerdError, InvalidRequest
 from dialerd.store.live import LiveCounts
@@ -231,11 +231,7 @@ class Live:
                 except DialerdError as trouble:
                     log.warning("live_feed_not_told", why=str(trouble))
                 await asyncio.sleep(REST_S)
-                try:
-                    async with asyncio.timeout(TICK_S):
-                        await self._bell.wait()
-                except TimeoutError:
-                    pass
+                await set_within(self._bell, TICK_S)
         finally:
             for watcher in self._watchers:
                 watcher.ended.set()

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dialerd import errors
 from dialerd.errors import DialerdError
@@ -133,11 +134,34 @@ def install(app: FastAPI) -> None:
         name = _IDS.get(status, "error")
         return problem(name, status, str(error.detail), headers=dict(error.headers or {}))
 
-    @app.exception_handler(Exception)
-    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
-        detail = "something that nobody foresaw: the log of the server says what"
-        return problem("internal-error", HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+    app.add_middleware(Unforeseen)
+
+
+class Unforeseen:
+    """ASGI middleware, within those that every answer passes; FastAPI's own handler of such errors would stand outside of them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        except Exception as error:
+            log.error("request_failed", method=scope["method"], path=scope["path"], exc_info=error)
+            if begun:
+                raise
+            detail = "something that nobody foresaw: the log of the server says what"
+            await problem("internal-error", HTTPStatus.INTERNAL_SERVER_ERROR, detail)(scope, receive, send)
 
 
 def _sentence(error: Any) -> str:

@@ -1,4 +1,4 @@
-"""The application of `dialerd web`: the REST API, and later the portal, over the database alone."""
+"""The application of `dialerd web`: the REST API over the database alone; the portal adds its pages to it."""
 
 from fastapi import FastAPI
 
@@ -19,6 +19,7 @@ from dialerd.api.routes.campaigns import campaigns
 from dialerd.api.routes.crm import crm
 from dialerd.api.routes.dispositions import dispositions
 from dialerd.api.routes.dnc import dnc
+from dialerd.api.routes.history import history
 from dialerd.api.routes.leads import leads
 from dialerd.api.routes.live import live
 from dialerd.api.routes.media import media
@@ -59,6 +60,7 @@ ROUTERS = (
     dnc,
     attempts,
     activity,
+    history,
 )
 
 

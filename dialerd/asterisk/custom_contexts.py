@@ -13,6 +13,7 @@ import structlog
 
 from dialerd.asterisk import variables
 from dialerd.asterisk.ami import Ami, AmiForbidden, AmiRefused
+from dialerd.clock import set_within
 from dialerd.domain.calls import AttemptState, Call
 from dialerd.errors import DialerdError
 
@@ -69,9 +70,7 @@ class CustomContexts:
             self._look_now.clear()
             with suppress(DialerdError):  # as they were, until Asterisk can be asked
                 self._present = frozenset([moment for moment in Moment if await self._has(moment)])
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._look_now.wait()
+            await set_within(self._look_now, LOOK_S)
 
     async def _has(self, moment: Moment) -> bool:
         try:

@@ -1,4 +1,5 @@
-"""Listens to both links: queue news go to the queue monitor, call news to whoever follows the calls, in their order."""
+"""Listens to both links: news of queues and of leads who call back go to their monitors, those of calls to whoever follows the calls, in
+their order."""
 
 import asyncio
 import time
@@ -8,8 +9,10 @@ import structlog
 
 from dialerd.asterisk.ami import Ami, AmiEvent, AmiLinkDown, AmiLinkUp
 from dialerd.asterisk.ari import AriEvent, AriLinkDown, AriLinkUp
+from dialerd.asterisk.caller_monitor import CallerMonitor
 from dialerd.asterisk.events import CallNews, EventReader
 from dialerd.asterisk.queue_monitor import QueueMonitor
+from dialerd.clock import set_within
 from dialerd.errors import DialerdError
 
 log = structlog.get_logger(__name__)
@@ -30,6 +33,7 @@ class Listener:
         ami: Ami,
         reader: EventReader,
         queues: QueueMonitor,
+        callers: CallerMonitor,
         on_call_news: Callable[[CallNews], None],
         on_link: Callable[[bool], None],
         on_lag: Callable[[str, float], None],
@@ -37,6 +41,7 @@ class Listener:
         self._ami = ami
         self._reader = reader
         self._queues = queues
+        self._callers = callers
         self._on_call_news = on_call_news
         self._on_link = on_link
         self._on_lag = on_lag
@@ -47,6 +52,7 @@ class Listener:
             match await news.get():
                 case AmiEvent() as event:
                     self._queues.feed(event.name, event.headers)
+                    self._callers.feed(event.name, event.headers)
                     self._tell(self._reader.read_ami(event.name, event.headers))
                     self._on_lag("ami", time.monotonic() - event.received)
                 case AmiLinkUp():
@@ -54,6 +60,7 @@ class Listener:
                     self._on_link(True)
                 case AmiLinkDown():
                     self._queues.distrust()
+                    self._callers.forget()
                     self._on_link(False)
 
     async def listen_to_ari(self, news: "asyncio.Queue[AriNews]") -> None:
@@ -71,11 +78,7 @@ class Listener:
         """Ask for the state of all queues after every new link, and every `every_s` besides: a lost event must not last."""
         while True:
             asked = self._ami.up.is_set() and await self._ask_for_queues()
-            try:
-                async with asyncio.timeout(every_s if asked else RETRY_S):
-                    await self._resync_now.wait()
-            except TimeoutError:
-                pass
+            await set_within(self._resync_now, every_s if asked else RETRY_S)
             self._resync_now.clear()
 
     async def _ask_for_queues(self) -> bool:

@@ -40,6 +40,7 @@ class _Queue:
     """One queue. Numbers in `callers` and `_Member.listed` are the resync in which the entry was last confirmed."""
 
     name: str
+    strategy: str = ""
     listed: int = 0
     members: dict[str, _Member] = field(default_factory=dict)
     callers: dict[str, int] = field(default_factory=dict)
@@ -80,7 +81,11 @@ class QueueMonitor:
 
     def names(self) -> list[str]:
         """Every queue that Asterisk has; empty while that is not known."""
-        return [name for name, state in self._queues.items() if state.listed] if self._trusted else []
+        return list(self.strategies())
+
+    def strategies(self) -> dict[str, str]:
+        """How each of them picks the agent whose phone rings, as Asterisk names it (ringall, rrmemory ...)."""
+        return {name: state.strategy for name, state in self._queues.items() if state.listed} if self._trusted else {}
 
     # --- what keeps it true ---
 
@@ -122,8 +127,9 @@ class QueueMonitor:
         for queue in self._queues.values():
             self._tell(queue)
 
-    def _queue_listed(self, queue: _Queue, _: Headers) -> None:
+    def _queue_listed(self, queue: _Queue, headers: Headers) -> None:
         queue.listed = self._resync
+        queue.strategy = headers.get("Strategy", "")
 
     def _caller_joined(self, queue: _Queue, headers: Headers) -> None:
         """A hunt leg of ours stands in the queue for a call that is already counted: it is nobody who waits."""
@@ -145,6 +151,8 @@ class QueueMonitor:
             wrapup_until=known.told.wrapup_until if known else 0.0,
             pause_reason=headers.get("PausedReason", ""),
             in_call=headers.get("InCall", "0") == "1",
+            fixed=headers.get("Membership", "dynamic") != "dynamic",
+            calls_taken=int(_seconds(headers.get("CallsTaken"))),
         )
         member = _Member(told=told, wrapup_s=_seconds(headers.get("Wrapuptime")), listed=self._resync)
         if known and told.device is DeviceState.NOT_INUSE and self._resync <= known.called_in + 1:

@@ -22,6 +22,7 @@ UNSET: Mapping[str, Mapping[str, object]] = {
     "max-calls-7d": {"max_calls_7d": None},
     "allowed-prefixes": {"allowed_prefixes": None},
     "caller-id": {"caller_id": None},
+    "pause-reasons": {"pause_reasons": ()},
 }
 
 
@@ -72,6 +73,14 @@ def edit(
         typer.Option("--allow-prefix", metavar="+NN", help="Dial only numbers that begin so; several may be given."),
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Compliance profile of campaigns that name none.")] = None,
+    pause_reasons: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pause-reason",
+            metavar="TITLE",
+            help="What an agent who pauses chooses from; several may be given, and replace all.",
+        ),
+    ] = None,
     max_calls_per_second: Annotated[float | None, typer.Option(help="The highest pace a campaign may set.")] = None,
     max_concurrency: Annotated[int | None, typer.Option(help="The most calls in flight a campaign may set.")] = None,
     max_attempts: Annotated[int | None, typer.Option(help="The most attempts a campaign may set.")] = None,
@@ -94,6 +103,8 @@ def edit(
         changes["business_hours"] = tuple(read(parse_row, row, "--business-hours") for row in business_hours)
     if allowed_prefixes:
         changes["allowed_prefixes"] = tuple(allowed_prefixes)
+    if pause_reasons:
+        changes["pause_reasons"] = tuple(pause_reasons)
     if caller_id_text is not None:
         changes["caller_id"] = caller_id(caller_id_text)
     if not changes and not limits and region is None:
@@ -138,6 +149,7 @@ def _described(rules: AccountRules) -> dict[str, object]:
         "numbers that may be shown": "; ".join(
             f"{country}: {', '.join(prefixes)}" for country, prefixes in sorted(rules.caller_id_prefixes.items())
         ),
+        "an agent pauses for": ", ".join(rules.pause_reasons) or "no reason that is said",
         "a campaign may have": f"{limits.max_calls_per_second:g} calls a second, {limits.max_concurrency} in flight, "
         f"{limits.max_attempts} attempts, {limits.max_pool} numbers",
     }

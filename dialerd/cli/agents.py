@@ -1,5 +1,7 @@
-"""`dialerd agent`: what an agent does where there is no desktop: look at a lead's card, accept or skip it, say what a talk was."""
+"""`dialerd agent`: what an agent does where there is no desktop: log in to queues, pause, look at a lead's card, accept or skip it,
+say what a talk was."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -8,13 +10,16 @@ from uuid import UUID
 
 import typer
 
+from dialerd.cli.audited import audited, commander
 from dialerd.cli.console import AsJson, facts, local, out, print_json, say, table
+from dialerd.cli.doors import FAILED
 from dialerd.cli.options import interface, moment
 from dialerd.cli.session import Stores, in_store
+from dialerd.domain.agent_wishes import Seat, ToldWish, WishAction, WishState
 from dialerd.domain.offers import Offer
 from dialerd.store.offers import Card
 
-app = typer.Typer(help="Act as an agent: cards of leads, and what a talk has come to.", no_args_is_help=True)
+app = typer.Typer(help="Act as an agent: queues, cards of leads, and what a talk has come to.", no_args_is_help=True)
 
 AgentRef = Annotated[
     str,
@@ -22,6 +27,103 @@ AgentRef = Annotated[
         metavar="AGENT", help="The agent's phone, as the queue names it: PJSIP/1001, or 1001.", show_default=False
     ),
 ]
+
+QueueOption = Annotated[
+    str | None, typer.Option("--queue", help="One queue. Default: all that campaigns of the account are bound to.")
+]
+LOOK_S = 0.2
+
+
+# --- queues -----------------------------------------------------------------------------------------------------------
+
+
+@app.command("presence")
+def presence(context: typer.Context, agent: AgentRef, as_json: AsJson = False) -> None:
+    """Show in which queues an agent is, whether paused, and what has become of the last wish."""
+    phone = interface(agent, "AGENT")
+
+    async def work(stores: Stores) -> tuple[Sequence[Seat], ToldWish | None]:
+        account = await stores.account()
+        return await stores.agents.seats(account.id, phone), await stores.agents.last_wish(account.id, phone)
+
+    seats, wish = in_store(context, work)
+    if as_json:
+        print_json({"agent": phone, "queues": seats, "last_wish": wish})
+        return
+    rows = [(seat.queue, *_standing(seat), seat.calls_taken, ", ".join(seat.campaigns)) for seat in seats]
+    out().print(table(("queue", "agent is", "phone", "calls taken", "campaigns"), rows))
+    if wish is not None:
+        say(f"last wish: {_outcome(wish)}")
+
+
+@app.command("login")
+def login(context: typer.Context, agent: AgentRef, queue: QueueOption = None, as_json: AsJson = False) -> None:
+    """Put an agent into queues, to be rung for their calls."""
+    _wish(context, agent, WishAction.LOGIN, queue, as_json=as_json)
+
+
+@app.command("logout")
+def logout(context: typer.Context, agent: AgentRef, queue: QueueOption = None, as_json: AsJson = False) -> None:
+    """Take an agent out of queues. Who is a member by Asterisk's own files can only be paused."""
+    _wish(context, agent, WishAction.LOGOUT, queue, as_json=as_json)
+
+
+@app.command("pause")
+def pause(
+    context: typer.Context,
+    agent: AgentRef,
+    queue: QueueOption = None,
+    reason: Annotated[str, typer.Option(help="One of the account's pause reasons: see `dialerd account show`.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let an agent be rung no more; a talk goes on."""
+    _wish(context, agent, WishAction.PAUSE, queue, reason, as_json=as_json)
+
+
+@app.command("unpause")
+def unpause(context: typer.Context, agent: AgentRef, queue: QueueOption = None, as_json: AsJson = False) -> None:
+    """Let an agent be rung again."""
+    _wish(context, agent, WishAction.UNPAUSE, queue, as_json=as_json)
+
+
+def _wish(
+    context: typer.Context, agent: str, action: WishAction, queue: str | None, reason: str = "", *, as_json: bool
+) -> None:
+    """Wait until a daemon has carried it out, or none has in time."""
+    phone = interface(agent, "AGENT")
+
+    async def work(stores: Stores) -> ToldWish:
+        account = await stores.account()
+        async with audited(stores, f"agent {action}", {"agent": phone}, {"queue": queue, "reason": reason}):
+            wish = await stores.agents.wish(account, phone, action, queue=queue, reason=reason, by=commander())
+        while wish.state is WishState.WAITING:
+            await asyncio.sleep(LOOK_S)
+            wish = await stores.agents.told(account.id, phone, wish.id)
+        return wish
+
+    wish = in_store(context, work)
+    if as_json:
+        print_json(wish)
+    else:
+        say(_outcome(wish))
+    if wish.state is WishState.REFUSED:
+        raise typer.Exit(FAILED)
+
+
+def _outcome(wish: ToldWish) -> str:
+    where, why = wish.queue or "all queues", f" ({wish.reason})" if wish.reason else ""
+    became = f"refused: {wish.refused}" if wish.refused else wish.state
+    return f"{wish.agent}: {wish.action}{why}, {where}: {became}"
+
+
+def _standing(seat: Seat) -> tuple[str, str | None]:
+    if not seat.known:
+        return "not known: no daemon tells", None
+    if not seat.member:
+        return "not in it", None
+    paused = f"paused ({seat.pause_reason})" if seat.pause_reason else "paused"
+    told = paused if seat.paused else "in a call" if seat.in_call else "in it"
+    return told + (", by Asterisk's own files" if seat.fixed else ""), seat.state
 
 
 # --- cards ------------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from dialerd.errors import DialerdError, IllegalTransition
 from dialerd.reports.explained import hold_of
 from dialerd.store.caller_ids import raise_for_pool
 from dialerd.store.campaigns import CampaignOverview
+from dialerd.store.history import Bucket, Span
 
 app = typer.Typer(help="Make campaigns, and start, pause, stop, edit them.", no_args_is_help=True)
 
@@ -211,6 +212,40 @@ def show(context: typer.Context, campaign: CampaignRef, as_json: AsJson = False)
         print_json({**as_values(shown.overview), **own})
     else:
         out().print(facts(_described(shown)))
+
+
+@app.command("history")
+def show_history(
+    context: typer.Context,
+    campaign: Annotated[
+        str | None, typer.Argument(metavar="[CAMPAIGN]", help="Name or id. Default: all of the account.")
+    ] = None,
+    span: Annotated[Span, typer.Option(help="Back to when: by the minute, or by 15 minutes.")] = Span.HOUR,
+    as_json: AsJson = False,
+) -> None:
+    """Show calls over time, each thing when it happened: who is dialed in one minute may pick up in the next.
+
+    in flight: at the end of the line's time; talking: agents, on the average. The last line is of the present, which is not over yet.
+    """
+
+    async def work(stores: Stores) -> tuple[Sequence[Bucket], str]:
+        found = await stores.find_campaign(campaign) if campaign else None
+        account_id = found.account_id if found else (await stores.account()).id
+        buckets = await stores.history.buckets(account_id, span, campaign_id=found.id if found else None)
+        return buckets, await stores.zone()
+
+    buckets, zone = in_store(context, work)
+    if as_json:
+        print_json(buckets)
+    else:
+        columns = ("from", "placed", "answered", "connected", "abandoned", "in flight", "talking")
+        out().print(table(columns, [_bucket_row(bucket, span, zone) for bucket in buckets]))
+
+
+def _bucket_row(bucket: Bucket, span: Span, zone: str) -> tuple[object, ...]:
+    talking = round(bucket.talk_s / span.bucket.total_seconds(), 1)
+    counts = bucket.placed, bucket.answered, bucket.connected, bucket.abandoned, bucket.in_flight
+    return local(bucket.begins_at, zone), *counts, talking
 
 
 def as_values(overview: CampaignOverview) -> dict[str, Any]:

@@ -7,6 +7,7 @@ id of its own, so that `us` means the same wherever it is read.
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -39,12 +40,18 @@ def profiles(extra: Path | None = None) -> Mapping[str, Profile]:
 
     Raises SettingsError with everything that is wrong with that file.
     """
+    known = dict(_shipped_profiles())
+    if extra is not None:
+        profile = _profile(str(extra), _text_of(extra), known)
+        known[profile.id] = profile
+    return MappingProxyType(known)
+
+
+@cache
+def _shipped_profiles() -> Mapping[str, Profile]:
     known: dict[str, Profile] = {}
     for name, text in _shipped():
         profile = _profile(name, text, known)
-        known[profile.id] = profile
-    if extra is not None:
-        profile = _profile(str(extra), _text_of(extra), known)
         known[profile.id] = profile
     return MappingProxyType(known)
 

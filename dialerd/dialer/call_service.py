@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID
 
 import structlog
 
-from dialerd.clock import Clock
+from dialerd.clock import Clock, set_within
 from dialerd.dialer.leases import Leases
 from dialerd.dialer.pacer import Pacer
 from dialerd.dialer.ports import Publish, Queues, Telephony
@@ -160,9 +159,7 @@ class CallService:
             if wait <= 0:
                 return True
             tracked.stepped.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(wait, LOOK_S)):
-                    await tracked.stepped.wait()
+            await set_within(tracked.stepped, min(wait, LOOK_S))
         return False
 
     def _may_be_dialed(self, call: Call) -> bool:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from dialerd.clock import set_within
 from dialerd.dialer.agent_gate import AgentGate, wanted_by
 from dialerd.dialer.hold_notes import NOTE_AFTER_S, HoldNotes
 from dialerd.dialer.ready_agents import ReadyAgent, ReadyAgents
@@ -457,11 +458,7 @@ class CampaignRunner:
     async def _wait(self, hold: Hold) -> None:
         """Until something changes, or time alone may have changed the answer."""
         change = self._changed if hold.reason in ONLY_TIME_HELPS else self._wake
-        try:
-            async with asyncio.timeout(self._patience(hold)):
-                await change.wait()
-        except TimeoutError:
-            pass
+        await set_within(change, self._patience(hold))
 
     def _patience(self, hold: Hold) -> float:
         now = self._parts.clock.monotonic()

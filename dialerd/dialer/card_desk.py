@@ -12,7 +12,7 @@ from math import inf
 
 import structlog
 
-from dialerd.clock import Clock
+from dialerd.clock import Clock, set_within
 from dialerd.dialer.ports import Offers, Publish, Queues
 from dialerd.domain.activity import CardAnswered
 from dialerd.domain.calls import Call, CallEvent, CardAccepted, CardSkipped, OfferLapsed, Wanted
@@ -109,11 +109,7 @@ class CardDesk:
             await self._pause()
 
     async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(LOOK_S):
-                await self._bell.wait()
-        except TimeoutError:
-            pass
+        await set_within(self._bell, LOOK_S)
 
     async def _look(self) -> None:
         for offer in await self._offers.news(self._node):

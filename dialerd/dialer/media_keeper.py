@@ -15,8 +15,8 @@ from pathlib import Path
 import structlog
 
 from dialerd.dialer.ports import Media
+from dialerd.dialer.watch import watch
 from dialerd.domain.media import PlacedMedium, is_medium_name
-from dialerd.errors import DialerdError
 
 log = structlog.get_logger(__name__)
 
@@ -44,17 +44,11 @@ class MediaKeeper:
         self._bell.set()
 
     async def run(self) -> None:
-        while True:
-            self._bell.clear()
-            try:
-                if await self.look():
-                    self._on_change()
-            except (DialerdError, OSError) as trouble:
-                log.warning("media_not_placed", folder=str(self._folder), why=str(trouble))
-            await asyncio.sleep(REST_S)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._bell.wait()
+        await watch(self._bell, self._look_and_tell, every_s=LOOK_S, rest_s=REST_S, trouble="media_not_placed")
+
+    async def _look_and_tell(self) -> None:
+        if await self.look():
+            self._on_change()
 
     async def look(self) -> bool:
         """One round; whether something was placed or removed. Raises OSError where the folder cannot be used."""

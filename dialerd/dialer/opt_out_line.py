@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import structlog
 
+from dialerd.clock import set_within
 from dialerd.dialer.ports import OptOutMarks
 from dialerd.errors import DialerdError
 
@@ -34,9 +34,7 @@ class OptOutLine:
                 await self.look()
             except DialerdError as trouble:
                 log.debug("opt_out_line_not_looked_at", why=str(trouble))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
-                    await self._look_now.wait()
+            await set_within(self._look_now, LOOK_S)
 
     async def look(self) -> None:
         """A mark stays until the number is on the list, and one's trouble is not the others'."""

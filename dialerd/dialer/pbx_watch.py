@@ -79,6 +79,8 @@ class PbxWatch:
             pause_reason=_shown(agent.pause_reason),
             in_call=agent.in_call,
             wrapup_until=self._moment(agent.wrapup_until),
+            fixed=agent.fixed,
+            calls_taken=agent.calls_taken,
         )
 
     def _moment(self, at: float) -> datetime | None:

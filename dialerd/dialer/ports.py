@@ -7,7 +7,9 @@ from uuid import UUID
 
 from dialerd.domain.abandonment import Abandonment
 from dialerd.domain.activity import Fact
+from dialerd.domain.agent_wishes import Answer, Seating, Wish
 from dialerd.domain.attempts import Claim, KeptCall, Lease, LostAttempt, OpenCall, PutBack, Underway, WaitingLeads
+from dialerd.domain.callers import Caller
 from dialerd.domain.calls import Call, KeptAgent, LiveChannel
 from dialerd.domain.campaigns import Campaign
 from dialerd.domain.media import PlacedMedium
@@ -289,6 +291,36 @@ class OptOutMarks(Protocol):
         """The account's name, empty for the default one, by the caller's number as the carrier has shown it."""
 
     async def forget(self, number: str) -> None: ...
+
+
+class WishRows(Protocol):
+    """What agents wish to be in the queues."""
+
+    async def open_wishes(self, node: str) -> Sequence[Wish]:
+        """In their order: those that the node is to carry out, and that its Asterisk has not answered."""
+
+    async def answer(self, wish_id: int, node: str, answer: Answer, why: str = "") -> None: ...
+
+
+class QueueMembers(Protocol):
+    """Agents in Asterisk's queues. Every step may be taken twice. Raises AsteriskUnavailable where it is not known what came of it."""
+
+    async def add(self, queue: str, agent: str, name: str) -> Seating: ...
+
+    async def remove(self, queue: str, agent: str) -> Seating: ...
+
+    async def pause(self, queue: str, agent: str, reason: str) -> Seating: ...
+
+    async def unpause(self, queue: str, agent: str) -> Seating: ...
+
+
+class CallerRows(Protocol):
+    """What agents are told of leads who call back."""
+
+    async def note(self, node: str, caller: Caller) -> None: ...
+
+    async def forget(self, node: str) -> None:
+        """All that the node has told."""
 
 
 class PbxRows(Protocol):

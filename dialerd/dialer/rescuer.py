@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from dialerd.clock import Clock
+from dialerd.clock import Clock, set_within
 from dialerd.dialer.call_tracker import CallTracker
 from dialerd.dialer.lost_rows import LostRows, NeverPlaced
 from dialerd.dialer.ports import Attempts, Publish, Telephony
@@ -142,11 +142,7 @@ class Rescuer:
 
     async def _pause(self) -> None:
         soon = self._missing_since or not self.ready.is_set()
-        try:
-            async with asyncio.timeout(RETRY_S if soon else self._every_s):
-                await self._ask.wait()
-        except TimeoutError:
-            pass
+        await set_within(self._ask, RETRY_S if soon else self._every_s)
 
     async def reconcile(self) -> None:
         """One comparison. The rows are read before the channels: a call that is opened in between is not missed in them."""

@@ -2,12 +2,8 @@
 
 import asyncio
 
-import structlog
-
 from dialerd.dialer.ports import Sounds, Telephony
-from dialerd.errors import DialerdError
-
-log = structlog.get_logger(__name__)
+from dialerd.dialer.watch import watch
 
 LOOK_S = 30.0
 REST_S = 5.0
@@ -25,21 +21,11 @@ class SoundWatch:
         self._bell.set()
 
     async def run(self) -> None:
-        while True:
-            self._bell.clear()
-            try:
-                if self._telephony.up:
-                    await self.look()
-            except DialerdError as trouble:
-                log.warning("sounds_not_looked_for", why=str(trouble))
-            await asyncio.sleep(REST_S)
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self._bell.wait()
-            except TimeoutError:
-                pass
+        await watch(self._bell, self.look, every_s=LOOK_S, rest_s=REST_S, trouble="sounds_not_looked_for")
 
     async def look(self) -> None:
+        if not self._telephony.up:
+            return
         present = {name: await self._telephony.has_sound(name) for name in await self._sounds.named()}
         if present:
             await self._sounds.note(present)

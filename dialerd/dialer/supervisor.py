@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from dialerd.clock import set_within
 from dialerd.dialer.call_tracker import CallTracker
 from dialerd.dialer.campaign_runner import CampaignRunner
 from dialerd.dialer.ports import Campaigns, Nodes
@@ -91,11 +92,7 @@ class Supervisor:
                 await self._look()
             except DialerdError as trouble:
                 log.warning("campaigns_not_read", why=str(trouble))
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self._bell.wait()
-            except TimeoutError:
-                pass
+            await set_within(self._bell, LOOK_S)
 
     def stop_dialing(self) -> None:
         """No new calls, of any campaign, from now on."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from itertools import chain
 
 from dialerd.domain import schedule
+from dialerd.domain.agent_wishes import LONGEST_REASON, is_pause_reason
 from dialerd.domain.caller_id import CallerId, is_name, is_number, is_prefix
 from dialerd.domain.phone import is_region
 from dialerd.domain.schedule import ScheduleRow
@@ -15,6 +16,7 @@ LOWEST_PACE, HIGHEST_PACE = 0.001, 999
 """Calls a second, as a campaign may be set to; the database keeps three digits on either side of the point."""
 MOST_CALLS = 1_000_000
 """More than anybody means: a cap that high is none."""
+MOST_PAUSE_REASONS = 50
 
 
 class UnknownZone(StrEnum):
@@ -56,6 +58,8 @@ class AccountRules:
     """Country (ISO 3166) -> beginnings of numbers that may be shown to its people."""
     profile: str = "none"
     """Compliance profile of campaigns that name none."""
+    pause_reasons: tuple[str, ...] = ("Break", "Lunch", "Training", "Back office")
+    """What an agent who pauses chooses from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +100,12 @@ def problems(rules: AccountRules) -> list[str]:
         (
             rules.caller_id is None or (is_number(rules.caller_id.number) and is_name(rules.caller_id.name)),
             "caller ID: 3 to 15 digits, with or without a plus sign, and a name of printable characters",
+        ),
+        (
+            len(rules.pause_reasons) <= MOST_PAUSE_REASONS
+            and len(set(rules.pause_reasons)) == len(rules.pause_reasons)
+            and all(map(is_pause_reason, rules.pause_reasons)),
+            f"pause reasons: at most {MOST_PAUSE_REASONS} different ones, of 1 to {LONGEST_REASON} characters without a bar (|)",
         ),
     ]
     business_hours = [f"business hours: {problem}" for problem in schedule.problems_of(rules.business_hours)]

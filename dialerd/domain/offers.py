@@ -18,6 +18,14 @@ class OfferState(StrEnum):
     WITHDRAWN = "withdrawn"  # the call is over, or served otherwise
 
 
+class CallStage(StrEnum):
+    """How far a call with an agent is, as the agent sees it."""
+
+    ACCEPTED = "accepted"  # the agent wants the lead, and is to be rung
+    RINGING = "ringing"  # the agent's phone
+    TALKING = "talking"
+
+
 class OfferEvent(StrEnum):
     ACCEPT = "accept"
     SKIP = "skip"

@@ -50,6 +50,10 @@ class Agent:
     pause_reason: str = ""
     in_call: bool = False
     """Whether the agent talks to a caller of a queue; what else the phone does, the device says."""
+    fixed: bool = False
+    """A member by Asterisk's own files: may be paused, but not removed."""
+    calls_taken: int = 0
+    """Out of this queue, since Asterisk began to count."""
 
     def state(self, now: float) -> AgentState:
         if self.device in _AWAY:
@@ -77,6 +81,8 @@ class SeenAgent:
     pause_reason: str
     in_call: bool
     wrapup_until: datetime | None
+    fixed: bool = False
+    calls_taken: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

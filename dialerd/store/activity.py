@@ -15,7 +15,7 @@ from dialerd.domain.recordings import RecordingState
 from dialerd.errors import NotFound
 from dialerd.store.pool import Connection, Pool, store_call
 from dialerd.store.queries import queries_of
-from dialerd.store.walks import Walked, walked
+from dialerd.store.walks import Walked, walk_along
 
 _sql = queries_of("activity")
 
@@ -108,6 +108,9 @@ class LoggedCall:
     recording_state: RecordingState | None
     recording_s: float | None
     campaign_id: int
+    lead_name: str
+    agent_name: str | None
+    """As the agent is called now; None: nobody says."""
 
 
 _LOGGED = tuple(field.name for field in fields(LoggedCall))
@@ -172,16 +175,20 @@ class ActivityStore:
         return [StoredLine(id=row["id"], line=_line(row)) async for row in rows]
 
     @store_call
+    async def last_lines(self, lead_ids: Sequence[int]) -> Mapping[int, datetime]:
+        """When something last happened to each; a lead to which nothing has happened is not among them."""
+        return {row["lead_id"]: row["at"] async for row in _sql.last_lines(self._pool, lead_ids=lead_ids)}
+
+    @store_call
     async def calls(
         self, account_id: int, wanted: CallFilter, *, limit: int = 100, before: Place | None = None
     ) -> tuple[Sequence[LoggedCall], Place | None]:
         """The newest first; and before which to go on (None: that was all). A page may be shorter than the limit although there are
-        more: at most 10,000 attempts are looked at."""
+        more: at most 5,000 attempts are looked at."""
         found = await self._walk(account_id, wanted, before or (wanted.until, UUID(int=0)), limit)
         ids = [row["id"] for row in found.fitting]
-        calls = {row["attempt_id"]: _call(row) async for row in _sql.get_calls(self._pool, attempt_ids=ids)}
         following = (found.last["opened_at"], found.last["id"]) if found.last is not None else None
-        return [calls[attempt_id] for attempt_id in ids], following
+        return await self._get(ids), following
 
     async def _walk(self, account_id: int, wanted: CallFilter, before: Place, limit: int) -> Walked:
         """By the filter that leaves the fewest; the others are looked at row by row."""
@@ -192,8 +199,10 @@ class ActivityStore:
                 walk = narrower
                 break
             del asked[name]
-        rows = walk(
+        return await walk_along(
             self._pool,
+            walk,
+            limit,
             account_id=account_id,
             **asked,
             outcome=wanted.outcome,
@@ -201,9 +210,7 @@ class ActivityStore:
             since=wanted.since,
             before=before[0],
             before_id=before[1],
-            page=limit + 1,
         )
-        return walked([row async for row in rows], limit)
 
     @store_call
     async def call(self, account_id: int, attempt_id: UUID) -> LoggedCall:
@@ -224,7 +231,12 @@ class ActivityStore:
     @store_call
     async def _calls(self, campaign_id: int, after: datetime, after_id: UUID) -> Sequence[LoggedCall]:
         rows = _sql.call_log(self._pool, campaign_id=campaign_id, after=after, after_id=after_id, page=LOG_PAGE)
-        return [_call(row) async for row in rows]
+        return await self._get([row["id"] async for row in rows])
+
+    async def _get(self, ids: Sequence[UUID]) -> Sequence[LoggedCall]:
+        """In this order."""
+        calls = {row["attempt_id"]: _call(row) async for row in _sql.get_calls(self._pool, attempt_ids=ids)}
+        return [calls[attempt_id] for attempt_id in ids]
 
     @store_call
     async def ensure_partitions(self) -> None:

@@ -14,7 +14,7 @@ from dialerd.errors import IllegalTransition, LeadInFlight, LeadsClosed, NotFoun
 from dialerd.store.pool import Connection, Pool, store_call
 from dialerd.store.queries import next_beginning, queries_of
 from dialerd.store.upload import BeforeCommit, change_many, copy_rows, from_source, judge_stage, upload, upload_errors
-from dialerd.store.walks import Walked, walked
+from dialerd.store.walks import Walked, walk_along
 
 _sql = queries_of("leads")
 
@@ -198,7 +198,7 @@ class LeadStore:
         self, campaign_id: int, wanted: LeadFilter, *, limit: int = 100, place: LeadPlace | None = None
     ) -> tuple[Sequence[LeadRecord], LeadPlace | None]:
         """By number, or by name where a name is wanted; and where to go on (None: that was all). A page may be shorter than the limit
-        although there are more: at most 10,000 leads are looked at."""
+        although there are more: at most 5,000 leads are looked at."""
         place = place or LeadPlace()
         found = await self._walk(campaign_id, wanted, place, limit)
         ids = [row["id"] for row in found.fitting]
@@ -216,7 +216,6 @@ class LeadStore:
             "prefix": wanted.prefix,
             "time_zone": wanted.time_zone,
             "after_id": place.after_id,
-            "page": limit + 1,
         }
         if wanted.name:
             walk = _sql.walk_leads_by_last_name if place.by_last_name else _sql.walk_leads_by_name
@@ -231,7 +230,7 @@ class LeadStore:
                 asked["held_by"] = wanted.held_by
             else:
                 walk = _sql.walk_leads
-        return walked([row async for row in walk(self._pool, **asked)], limit)
+        return await walk_along(self._pool, walk, limit, **asked)
 
     @store_call
     async def custom_names(self, campaign_id: int, state: LeadState | None = None) -> Sequence[str]:

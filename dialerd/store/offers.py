@@ -5,7 +5,8 @@ The rows decide every race: an answer counts only while the card is open and its
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -15,7 +16,7 @@ from dialerd.domain.calls import Call
 from dialerd.domain.campaigns import Campaign
 from dialerd.domain.compliance import Profile
 from dialerd.domain.eligibility import Candidate
-from dialerd.domain.offers import Offer, OfferClaim, OfferState
+from dialerd.domain.offers import CallStage, Offer, OfferClaim, OfferState
 from dialerd.domain.outcomes import Outcome
 from dialerd.errors import NotFound, OfferClosed
 from dialerd.store.claims import Claimed, Look, candidate_of, claim_campaign, claim_leads
@@ -26,16 +27,15 @@ _sql = queries_of("offers")
 
 MOST_CARDS = 10_000
 CARDS = "dialerd_cards"
-"""The channel on which Postgres tells before whom a card has been laid, so that who waits for it looks."""
+"""The channel on which Postgres tells whose card, or whose call, has changed, so that who waits for it looks."""
 TIME_TO_DIAL = timedelta(seconds=60)
 """For which a lead is put aside beyond the card's time: whoever accepts in the last instant gets it dialed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
-    """What the agent sees."""
+class LeadCard:
+    """What an agent may know of a lead, before the call and in it."""
 
-    offer: Offer
     campaign: str
     number: str
     """Empty where the campaign masks it."""
@@ -45,10 +45,35 @@ class Card:
     lead_type: str
     custom: Mapping[str, str]
     attempts: int
-    """That have counted so far."""
+    """That have counted before this one."""
     last_outcome: Outcome | None
     """Of the call before. None: there was none."""
     last_disposition: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card(LeadCard):
+    """What the agent sees of a lead on offer."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentCall(LeadCard):
+    """A call with an agent, or that an agent is to get, and the lead's card."""
+
+    attempt_id: UUID | None
+    """None: the lead is not dialed yet, or calls back."""
+    stage: CallStage
+    since: datetime
+    """Since when it is so far."""
+    lead_answered: bool
+    """Whether the lead is on the line."""
+    calls_back: bool
+    """Whether the lead has called, and no campaign."""
+    campaign_id: int
+    queue: str
+    lead_id: int
 
 
 class OfferStore:
@@ -74,6 +99,12 @@ class OfferStore:
         """Those that lie before agents, by agent, behind the one that is named."""
         rows = _sql.cards(self._pool, agent=None, account_id=account_id, after=after, page=limit)
         return [_card(row) async for row in rows]
+
+    @store_call
+    async def call(self, agent: str, *, account_id: int | None = None) -> AgentCall | None:
+        """Of a campaign of the account; None: of any. A talk that is over is none any more."""
+        row = await _sql.call_of_agent(self._pool, agent=agent, account_id=account_id)
+        return _agent_call(row) if row else None
 
     @store_call
     async def accept(self, agent: str, *, offer: int | None = None, account_id: int | None = None) -> Offer:
@@ -217,17 +248,35 @@ def _offer(row: asyncpg.Record) -> Offer:
 
 
 def _card(row: asyncpg.Record) -> Card:
-    last = row["last_outcome"]
-    return Card(
-        offer=_offer(row),
-        campaign=row["campaign_name"],
-        number=row["number"],
-        name=f"{row['first_name']} {row['last_name']}".strip(),
-        ticket_id=row["ticket_id"],
-        note=row["note"],
-        lead_type=row["lead_type"],
-        custom=row["custom"],
-        attempts=row["attempts_used"],
-        last_outcome=Outcome(last) if last else None,
-        last_disposition=row["last_disposition"],
+    return Card(offer=_offer(row), **_lead_card(row))
+
+
+def _agent_call(row: asyncpg.Record) -> AgentCall:
+    return AgentCall(
+        attempt_id=row["attempt_id"],
+        stage=CallStage(row["stage"]),
+        since=row["since"],
+        lead_answered=row["lead_answered"],
+        calls_back=row["calls_back"],
+        campaign_id=row["campaign_id"],
+        queue=row["queue"],
+        lead_id=row["lead_id"],
+        **_lead_card(row),
     )
+
+
+def _lead_card(row: asyncpg.Record) -> dict[str, Any]:
+    """The fields of a LeadCard."""
+    last = row["last_outcome"]
+    return {
+        "campaign": row["campaign_name"],
+        "number": row["number"],
+        "name": f"{row['first_name']} {row['last_name']}".strip(),
+        "ticket_id": row["ticket_id"],
+        "note": row["note"],
+        "lead_type": row["lead_type"],
+        "custom": row["custom"],
+        "attempts": row["attempts_used"],
+        "last_outcome": Outcome(last) if last else None,
+        "last_disposition": row["last_disposition"],
+    }

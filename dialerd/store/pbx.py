@@ -20,6 +20,8 @@ class QueueView:
     """A queue that Asterisk has. Numbers are of agents, and mean nothing unless it is `known` how it stands just now."""
 
     name: str
+    strategy: str
+    """How it picks the agent whose phone rings, as Asterisk names it (ringall, rrmemory ...); empty: not told."""
     known: bool
     waiting: int | None
     """Callers who wait; those whom dialerd lets wait for an agent are not counted."""
@@ -118,4 +120,6 @@ def _columns(agents: Sequence[SeenAgent]) -> dict[str, Sequence[object]]:
         "pause_reasons": [agent.pause_reason for agent in agents],
         "in_call": [agent.in_call for agent in agents],
         "wrapup_until": [agent.wrapup_until for agent in agents],
+        "fixed": [agent.fixed for agent in agents],
+        "calls_taken": [agent.calls_taken for agent in agents],
     }

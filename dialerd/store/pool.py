@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 import asyncpg
 import structlog
 
+from dialerd.clock import set_within
 from dialerd.errors import SettingsError, StoreBusy, StoreFull, StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -209,13 +210,5 @@ async def until_lost(connection: Connection, *, look_every_s: float) -> None:
     """Returns, or raises, when the connection has ended or does not answer any more: a half-open one looks alive."""
     ended = asyncio.Event()
     connection.add_termination_listener(lambda _: ended.set())
-    while not (connection.is_closed() or await _set_within(ended, look_every_s)):
+    while not (connection.is_closed() or await set_within(ended, look_every_s)):
         await connection.execute("SELECT 1", timeout=CONNECT_TIMEOUT_S)
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

@@ -130,6 +130,24 @@ class RecordingStore:
         return [_stored(row) async for row in _sql.recordings_of_account(self._pool, account_id=account_id, **place)]
 
     @store_call
+    async def of_agent(
+        self,
+        account_id: int,
+        agent: str,
+        *,
+        campaign_id: int | None = None,
+        limit: int = 100,
+        after: UUID | None = None,
+        only: RecordingFilter = ANY_RECORDING,
+    ) -> Sequence[StoredRecording]:
+        """The same of whom this agent talked to; of the campaign, or of all."""
+        place = await self._place(after, limit, only)
+        rows = _sql.recordings_of_agent(
+            self._pool, account_id=account_id, agent=agent, campaign_id=campaign_id, **place
+        )
+        return [_stored(row) async for row in rows]
+
+    @store_call
     async def mark_for_deletion(self, attempt_id: UUID) -> None:
         """Whoever looks after it deletes it in a moment; what is not stored yet, once it is. What is deleted stays so."""
         await _sql.mark_for_deletion(self._pool, attempt_id=attempt_id)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dialerd.domain.compliance import Profile
 from dialerd.store.accounts import AccountStore
 from dialerd.store.activity import ActivityStore
+from dialerd.store.agents import AgentStore
 from dialerd.store.attempts import AttemptStore
 from dialerd.store.audit_log import AuditLog
 from dialerd.store.caller_ids import CallerIdStore
@@ -13,6 +14,7 @@ from dialerd.store.crm_sources import CrmSourceStore
 from dialerd.store.dispositions import DispositionStore
 from dialerd.store.dnc import DncStore
 from dialerd.store.evidence import EvidenceStore
+from dialerd.store.history import HistoryStore
 from dialerd.store.idempotency import IdempotencyStore
 from dialerd.store.jobs import JobStore
 from dialerd.store.leads import LeadStore
@@ -38,6 +40,7 @@ class Stores:
         self.profiles = profiles
         self.accounts = AccountStore(pool)
         self.activity = ActivityStore(pool)
+        self.agents = AgentStore(pool)
         self.attempts = AttemptStore(pool, profiles)
         self.audit_log = AuditLog(pool)
         self.caller_ids = CallerIdStore(pool)
@@ -46,6 +49,7 @@ class Stores:
         self.dispositions = DispositionStore(pool)
         self.dnc = DncStore(pool)
         self.evidence = EvidenceStore(pool, profiles)
+        self.history = HistoryStore(pool)
         self.idempotency = IdempotencyStore(pool)
         self.jobs = JobStore(pool)
         self.leads = LeadStore(pool)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import structlog
 
-from dialerd.clock import Clock
+from dialerd.clock import Clock, set_within
 from dialerd.domain.webhooks import Parcel, message_of, rest_after, signed_headers
 from dialerd.errors import DialerdError
 from dialerd.guarded_http.client import Request
@@ -71,11 +71,7 @@ class Deliverer:
                 self._bell.clear()
                 await self._look(tasks)
                 await asyncio.sleep(PAUSE_S)
-                try:
-                    async with asyncio.timeout(LOOK_S):
-                        await self._bell.wait()
-                except TimeoutError:
-                    pass
+                await set_within(self._bell, LOOK_S)
 
     async def _look(self, tasks: asyncio.TaskGroup) -> None:
         """A task for each webhook that has something due and is not being told something already."""

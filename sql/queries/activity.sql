@@ -23,16 +23,26 @@ ORDER BY at DESC, id DESC LIMIT :page;
 SELECT * FROM activity WHERE lead_id = :lead_id AND id > :after_id ORDER BY id LIMIT :page;
 
 -- name: call_log(campaign_id, after, after_id, page)
--- The oldest first.
-SELECT * FROM logged_calls
-WHERE campaign_id = :campaign_id AND (opened_at, attempt_id) > (:after, :after_id)
-ORDER BY opened_at, attempt_id LIMIT :page;
+-- Ids, the oldest first.
+SELECT id FROM attempts WHERE campaign_id = :campaign_id AND (opened_at, id) > (:after, :after_id) ORDER BY opened_at, id LIMIT :page;
 
 -- name: get_calls(attempt_ids)
-SELECT * FROM logged_calls WHERE attempt_id = ANY (:attempt_ids::uuid[]);
+-- An agent is called as among the users, else as the queue says.
+SELECT calls.*,
+       (SELECT trim(first_name || ' ' || last_name) FROM leads WHERE leads.id = calls.lead_id) AS lead_name,
+       coalesce((SELECT nullif(name, '') FROM users
+                 WHERE users.account_id = calls.account_id AND users.agent = calls.agent AND users.agent <> '' AND NOT disabled),
+                (SELECT nullif(name, '') FROM pbx_agents WHERE interface = calls.agent AND pbx_agents.queue = calls.queue LIMIT 1))
+           AS agent_name
+FROM logged_calls AS calls WHERE attempt_id = ANY (:attempt_ids::uuid[]);
+
+-- name: last_lines(lead_ids)
+-- When something last happened to each of these leads.
+SELECT lead_id, last.at FROM unnest(:lead_ids::bigint[]) AS leads (lead_id)
+CROSS JOIN LATERAL (SELECT at FROM activity WHERE activity.lead_id = leads.lead_id ORDER BY id DESC LIMIT 1) AS last;
 
 -- name: walk_calls_of_lead(account_id, lead_id, campaign_id, number, agent, outcome, disposition, since, before, before_id, page)
--- Ids of the account's attempts, the newest first, as far as they fit: these of one lead. At most 10,000 are looked at: see walk_leads.
+-- Ids of the account's attempts, the newest first, as far as they fit: these of one lead. At most 5,000 are looked at: see walk_leads.
 SELECT id, opened_at, fits, place
 FROM (SELECT id, opened_at, row_number() OVER (ORDER BY opened_at DESC, id DESC) AS place,
              (:campaign_id::bigint IS NULL OR campaign_id = :campaign_id)
@@ -43,8 +53,8 @@ FROM (SELECT id, opened_at, row_number() OVER (ORDER BY opened_at DESC, id DESC)
              AND campaign_id IN (SELECT campaigns.id FROM campaigns WHERE account_id = :account_id) AS fits
       FROM (SELECT id, opened_at, campaign_id, number, agent, outcome, disposition FROM attempts
             WHERE lead_id = :lead_id AND opened_at >= :since AND opened_at <= :before AND (opened_at, id) < (:before, :before_id)
-            ORDER BY opened_at DESC, id DESC LIMIT 10000) AS looked_at) AS judged
-WHERE fits OR place = 10000
+            ORDER BY opened_at DESC, id DESC LIMIT 5000) AS looked_at) AS judged
+WHERE fits OR place = 5000
 ORDER BY opened_at DESC, id DESC LIMIT :page;
 
 -- name: walk_calls_of_number(account_id, number, campaign_id, agent, outcome, disposition, since, before, before_id, page)
@@ -58,8 +68,8 @@ FROM (SELECT id, opened_at, row_number() OVER (ORDER BY opened_at DESC, id DESC)
              AND campaign_id IN (SELECT campaigns.id FROM campaigns WHERE account_id = :account_id) AS fits
       FROM (SELECT id, opened_at, campaign_id, agent, outcome, disposition FROM attempts
             WHERE number = :number AND opened_at >= :since AND opened_at <= :before AND (opened_at, id) < (:before, :before_id)
-            ORDER BY opened_at DESC, id DESC LIMIT 10000) AS looked_at) AS judged
-WHERE fits OR place = 10000
+            ORDER BY opened_at DESC, id DESC LIMIT 5000) AS looked_at) AS judged
+WHERE fits OR place = 5000
 ORDER BY opened_at DESC, id DESC LIMIT :page;
 
 -- name: walk_calls_of_agent(account_id, agent, campaign_id, outcome, disposition, since, before, before_id, page)
@@ -72,8 +82,8 @@ FROM (SELECT id, opened_at, row_number() OVER (ORDER BY opened_at DESC, id DESC)
              AND campaign_id IN (SELECT campaigns.id FROM campaigns WHERE account_id = :account_id) AS fits
       FROM (SELECT id, opened_at, campaign_id, outcome, disposition FROM attempts
             WHERE agent = :agent AND opened_at >= :since AND opened_at <= :before AND (opened_at, id) < (:before, :before_id)
-            ORDER BY opened_at DESC, id DESC LIMIT 10000) AS looked_at) AS judged
-WHERE fits OR place = 10000
+            ORDER BY opened_at DESC, id DESC LIMIT 5000) AS looked_at) AS judged
+WHERE fits OR place = 5000
 ORDER BY opened_at DESC, id DESC LIMIT :page;
 
 -- name: walk_calls_of_campaign(account_id, campaign_id, outcome, disposition, since, before, before_id, page)
@@ -85,8 +95,8 @@ FROM (SELECT id, opened_at, row_number() OVER (ORDER BY opened_at DESC, id DESC)
              AND campaign_id IN (SELECT campaigns.id FROM campaigns WHERE account_id = :account_id) AS fits
       FROM (SELECT id, opened_at, campaign_id, outcome, disposition FROM attempts
             WHERE campaign_id = :campaign_id AND opened_at >= :since AND opened_at <= :before AND (opened_at, id) < (:before, :before_id)
-            ORDER BY opened_at DESC, id DESC LIMIT 10000) AS looked_at) AS judged
-WHERE fits OR place = 10000
+            ORDER BY opened_at DESC, id DESC LIMIT 5000) AS looked_at) AS judged
+WHERE fits OR place = 5000
 ORDER BY opened_at DESC, id DESC LIMIT :page;
 
 -- name: walk_calls(account_id, outcome, disposition, since, before, before_id, page)
@@ -100,6 +110,6 @@ FROM (SELECT id, opened_at, moment, row_number() OVER (ORDER BY moment DESC, id 
             WHERE opened_at AT TIME ZONE 'UTC' >= :since::timestamptz AT TIME ZONE 'UTC'
               AND opened_at AT TIME ZONE 'UTC' <= :before::timestamptz AT TIME ZONE 'UTC'
               AND (opened_at AT TIME ZONE 'UTC', id) < (:before::timestamptz AT TIME ZONE 'UTC', :before_id)
-            ORDER BY opened_at AT TIME ZONE 'UTC' DESC, id DESC LIMIT 10000) AS looked_at) AS judged
-WHERE fits OR place = 10000
+            ORDER BY opened_at AT TIME ZONE 'UTC' DESC, id DESC LIMIT 5000) AS looked_at) AS judged
+WHERE fits OR place = 5000
 ORDER BY moment DESC, id DESC LIMIT :page;

@@ -306,6 +306,5 @@ SELECT count(*) FROM (
 
 -- name: waiting_leads(campaign_id)
 -- How many leads each rule holds back, and when the first of them is looked at again.
-SELECT held_by AS rule, count(*) AS leads, min(not_before) AS until
-FROM leads WHERE campaign_id = :campaign_id AND held_by IS NOT NULL
-GROUP BY held_by ORDER BY count(*) DESC;
+SELECT held ->> 0 AS rule, (held ->> 1)::bigint AS leads, (held ->> 2)::timestamptz AS until
+FROM jsonb_array_elements(held_counts(:campaign_id)) AS held;

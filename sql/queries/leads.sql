@@ -116,7 +116,7 @@ SELECT * FROM leads WHERE id = ANY (:lead_ids::bigint[]);
 
 -- name: walk_leads(campaign_id, prefix, below, time_zone, after_id, page)
 -- Ids of the campaign's leads by number, as far as they fit, of those whose number begins with the prefix: it is below `below`. So that a
--- rare one costs no more than a common one, 10,000 leads are looked at, and no more: the last of them comes, too, if it does not fit,
+-- rare one costs no more than a common one, 5,000 leads are looked at, and no more: the last of them comes, too, if it does not fit,
 -- and the walk goes on after it.
 SELECT id, fits, place
 FROM (SELECT id, number, row_number() OVER (ORDER BY number) AS place,
@@ -124,8 +124,8 @@ FROM (SELECT id, number, row_number() OVER (ORDER BY number) AS place,
       FROM (SELECT id, number, time_zone FROM leads
             WHERE campaign_id = :campaign_id AND state <> 'deleted' AND number >= :prefix AND number < :below
               AND number > coalesce((SELECT number FROM leads WHERE id = :after_id), '')
-            ORDER BY number LIMIT 10000) AS looked_at) AS judged
-WHERE fits OR place = 10000
+            ORDER BY number LIMIT 5000) AS looked_at) AS judged
+WHERE fits OR place = 5000
 ORDER BY number LIMIT :page;
 
 -- name: walk_leads_in_state(campaign_id, state, prefix, below, held_by, time_zone, after_id, page)
@@ -137,8 +137,8 @@ FROM (SELECT id, number, row_number() OVER (ORDER BY number, id) AS place,
       FROM (SELECT id, number, held_by, time_zone FROM leads
             WHERE campaign_id = :campaign_id AND state = :state AND number >= :prefix AND number < :below
               AND (number, id) > (coalesce((SELECT number FROM leads WHERE id = :after_id), ''), :after_id)
-            ORDER BY number, id LIMIT 10000) AS looked_at) AS judged
-WHERE fits OR place = 10000
+            ORDER BY number, id LIMIT 5000) AS looked_at) AS judged
+WHERE fits OR place = 5000
 ORDER BY number, id LIMIT :page;
 
 -- name: walk_leads_held(campaign_id, held_by, prefix, below, time_zone, after_id, page)
@@ -149,8 +149,8 @@ FROM (SELECT id, number, row_number() OVER (ORDER BY number, id) AS place,
       FROM (SELECT id, number, state, time_zone FROM leads
             WHERE campaign_id = :campaign_id AND held_by = :held_by AND number >= :prefix AND number < :below
               AND (number, id) > (coalesce((SELECT number FROM leads WHERE id = :after_id), ''), :after_id)
-            ORDER BY number, id LIMIT 10000) AS looked_at) AS judged
-WHERE fits OR place = 10000
+            ORDER BY number, id LIMIT 5000) AS looked_at) AS judged
+WHERE fits OR place = 5000
 ORDER BY number, id LIMIT :page;
 
 -- name: walk_leads_by_name(campaign_id, begins, prefix, state, held_by, time_zone, after_id, page)
@@ -164,8 +164,8 @@ FROM (SELECT id, name, row_number() OVER (ORDER BY name, id) AS place,
             WHERE campaign_id = :campaign_id AND lower(first_name || ' ' || last_name) COLLATE "C" < lower(:begins) || chr(1114111)
               AND (lower(first_name || ' ' || last_name) COLLATE "C", id)
                   > (coalesce((SELECT lower(first_name || ' ' || last_name) FROM leads WHERE id = :after_id), lower(:begins)), :after_id)
-            ORDER BY lower(first_name || ' ' || last_name) COLLATE "C", id LIMIT 10000) AS looked_at) AS judged
-WHERE fits OR place = 10000
+            ORDER BY lower(first_name || ' ' || last_name) COLLATE "C", id LIMIT 5000) AS looked_at) AS judged
+WHERE fits OR place = 5000
 ORDER BY name, id LIMIT :page;
 
 -- name: walk_leads_by_last_name(campaign_id, begins, prefix, state, held_by, time_zone, after_id, page)
@@ -180,8 +180,8 @@ FROM (SELECT id, name, row_number() OVER (ORDER BY name, id) AS place,
             WHERE campaign_id = :campaign_id AND last_name <> '' AND lower(last_name) COLLATE "C" < lower(:begins) || chr(1114111)
               AND (lower(last_name) COLLATE "C", id)
                   > (coalesce((SELECT lower(last_name) FROM leads WHERE id = :after_id), lower(:begins)), :after_id)
-            ORDER BY lower(last_name) COLLATE "C", id LIMIT 10000) AS looked_at) AS judged
-WHERE fits OR place = 10000
+            ORDER BY lower(last_name) COLLATE "C", id LIMIT 5000) AS looked_at) AS judged
+WHERE fits OR place = 5000
 ORDER BY name, id LIMIT :page;
 
 -- name: custom_names(campaign_id, state)$

@@ -122,3 +122,43 @@ WHERE offers.node = :node AND NOT noticed AND offers.state = 'open' ORDER BY off
 -- Put aside for a card that came to nothing: due again, behind the others of its priority.
 UPDATE leads SET not_before = NULL, held_by = NULL, due_at = now()
 WHERE id = ANY (:lead_ids::bigint[]) AND held_by = 'offered' AND state IN ('active', 'retry');
+
+-- name: call_of_agent(agent, account_id)^
+-- The call that goes on with the agent, or rings the agent, by a campaign or by a lead who calls back; else the one that the agent is to
+-- get, as the card was accepted. NULL: of any account. Of a card that was accepted before the lead was dialed, the call is the first one since.
+WITH current AS (
+    SELECT id AS attempt_id, lead_id, CASE WHEN connected_at IS NULL THEN 'ringing' ELSE 'talking' END AS stage,
+           coalesce(connected_at, agent_ringing_at, opened_at) AS since, false AS calls_back
+    FROM attempts WHERE agent = :agent AND ended_at IS NULL
+), calling AS (
+    SELECT NULL::uuid AS attempt_id, lead_id, stage, since, true AS calls_back
+    FROM calling_leads JOIN nodes ON nodes.id = node
+    WHERE agent = :agent AND heartbeat_at > now() - interval '15 seconds' AND since > now() - interval '4 hours'
+), answer AS (
+    SELECT lead_id, answered_at,
+           coalesce(attempt_id, (SELECT id FROM attempts WHERE attempts.lead_id = offers.lead_id AND opened_at >= offers.answered_at
+                                 ORDER BY ordinal LIMIT 1)) AS attempt_id
+    FROM offers WHERE agent = :agent AND state = 'accepted' ORDER BY id DESC LIMIT 1
+), awaited AS (
+    SELECT answer.attempt_id, answer.lead_id, 'accepted' AS stage, answer.answered_at AS since, false AS calls_back
+    FROM answer JOIN leads ON leads.id = answer.lead_id LEFT JOIN attempts ON attempts.id = answer.attempt_id
+    WHERE CASE WHEN attempts.id IS NULL THEN leads.held_by = 'offered' AND leads.not_before > now()
+               ELSE attempts.agent IS NULL AND attempts.state <= 'answered' END
+)
+SELECT call.*, leads.campaign_id, campaigns.name AS campaign_name, coalesce(attempts.queue, campaigns.queue) AS queue,
+       CASE WHEN campaigns.mask_lead_caller_id THEN '' ELSE coalesce(attempts.number, leads.number) END AS number,
+       calls_back OR attempts.answered_at IS NOT NULL AS lead_answered,
+       leads.first_name, leads.last_name, leads.ticket_id, leads.note, leads.lead_type, leads.custom,
+       leads.attempts_used - CASE WHEN attempts.id IS NULL THEN 0 ELSE 1 END AS attempts_used,
+       last.outcome AS last_outcome, last.disposition AS last_disposition
+FROM (SELECT * FROM current UNION ALL SELECT * FROM calling UNION ALL SELECT * FROM awaited) AS call
+JOIN leads ON leads.id = call.lead_id
+JOIN campaigns ON campaigns.id = leads.campaign_id
+LEFT JOIN attempts ON attempts.id = call.attempt_id
+LEFT JOIN LATERAL (
+    SELECT outcome, disposition FROM attempts AS earlier
+    WHERE earlier.lead_id = leads.id AND earlier.ended_at IS NOT NULL AND earlier.outcome <> 'not_placed'
+    ORDER BY ordinal DESC LIMIT 1
+) AS last ON true
+WHERE campaigns.account_id = coalesce(:account_id, campaigns.account_id)
+ORDER BY CASE call.stage WHEN 'talking' THEN 1 WHEN 'ringing' THEN 2 ELSE 3 END, call.since DESC LIMIT 1;

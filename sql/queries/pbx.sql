@@ -10,14 +10,15 @@ WITH doomed AS (
 )
 DELETE FROM pbx_sight USING doomed WHERE node = doomed.id;
 
--- name: note_agents(node, queues, interfaces, names, states, paused, pause_reasons, in_call, wrapup_until)!
-INSERT INTO pbx_agents (node, queue, interface, name, state, paused, pause_reason, in_call, wrapup_until, seen_at)
+-- name: note_agents(node, queues, interfaces, names, states, paused, pause_reasons, in_call, wrapup_until, fixed, calls_taken)!
+INSERT INTO pbx_agents (node, queue, interface, name, state, paused, pause_reason, in_call, wrapup_until, fixed, calls_taken, seen_at)
 SELECT :node, told.*, now()
 FROM unnest(:queues::text[], :interfaces::text[], :names::text[], :states::text[], :paused::boolean[], :pause_reasons::text[],
-            :in_call::boolean[], :wrapup_until::timestamptz[]) AS told
+            :in_call::boolean[], :wrapup_until::timestamptz[], :fixed::boolean[], :calls_taken::integer[]) AS told
 ON CONFLICT (node, queue, interface) DO UPDATE
 SET name = excluded.name, state = excluded.state, paused = excluded.paused, pause_reason = excluded.pause_reason,
-    in_call = excluded.in_call, wrapup_until = excluded.wrapup_until, seen_at = now();
+    in_call = excluded.in_call, wrapup_until = excluded.wrapup_until, fixed = excluded.fixed,
+    calls_taken = excluded.calls_taken, seen_at = now();
 
 -- name: forget_agents(node, queues, interfaces)!
 DELETE FROM pbx_agents USING unnest(:queues::text[], :interfaces::text[]) AS gone (queue, interface)
@@ -42,7 +43,7 @@ WITH sight AS (
     FROM pbx_sight JOIN nodes ON nodes.id = node WHERE seen_at > now() - :fresh_for::interval
     ORDER BY coalesce(nullif(pbx, ''), node), seen_at DESC
 )
-SELECT name, known, waiting, agents, free, paused, in_call
+SELECT name, strategy, known, waiting, agents, free, paused, in_call
 FROM pbx_queues
 LEFT JOIN LATERAL (
     SELECT sum(waiting)::integer AS waiting, count(*) > 0 AS known FROM pbx_callers JOIN sight USING (node) WHERE queue = pbx_queues.name

@@ -34,6 +34,7 @@ from dialerd.store.campaigns import CampaignOverview, CampaignStore
 from dialerd.store.evidence import with_record
 from dialerd.store.leads import LeadRecord, LeadStore
 from dialerd.store.menus import MenuStore
+from dialerd.store.offers import AgentCall, OfferStore
 from dialerd.store.pool import Pool
 from tests.daemon import Daemon
 from tests.faults.referee import books_of, recorded_by, referee
@@ -122,6 +123,7 @@ class Desk:
         self._campaigns = CampaignStore(pool, profiles())
         self._leads = LeadStore(pool)
         self._menus = MenuStore(pool)
+        self._offers = OfferStore(pool, profiles())
 
     # --- laying out ---
 
@@ -203,6 +205,10 @@ class Desk:
     async def outcomes_of(self, campaign: int) -> list[Outcome | None]:
         """Of all attempts, in the order in which they were opened."""
         return [row["outcome"] and Outcome(row["outcome"]) for row in await self._attempts_of(campaign)]
+
+    async def call_on_desktop(self, extension: str) -> AgentCall | None:
+        """What this agent's desktop shows of a call, if it shows one."""
+        return await self._offers.call(f"PJSIP/{extension}")
 
     async def results_for_crm(self, campaign: int) -> list[dict[str, Any]]:
         """What is queued for the CRM, the oldest first."""

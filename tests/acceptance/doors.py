@@ -156,13 +156,19 @@ async def by_command(daemon: Daemon) -> AsyncIterator[Door]:
 
 @asynccontextmanager
 async def by_rest(daemon: Daemon) -> AsyncIterator[Door]:
+    async with web_of(daemon) as web:
+        yield RestDoor(web)
+
+
+@asynccontextmanager
+async def web_of(daemon: Daemon) -> AsyncIterator[aiohttp.ClientSession]:
     """`dialerd web` as a process of its own, and an owner's token, which only a command can make."""
     token = json.loads(await daemon.cli("token", "add", "test", "--role", "owner", "--json"))["secret"]
     async with (
         running_web(daemon) as address,
         aiohttp.ClientSession(address, headers={"Authorization": f"Bearer {token}"}) as web,
     ):
-        yield RestDoor(web)
+        yield web
 
 
 def _options(settings: Mapping[str, Any]) -> list[str]:

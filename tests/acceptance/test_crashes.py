@@ -12,7 +12,7 @@ from dialerd.domain.leads import LeadState
 from dialerd.domain.outcomes import Outcome
 from tests.acceptance.desk import LONG_RING, NAME, NOBODY, PATIENCE_S, PERSON, QUEUE, AmiProxy, Desk, now, some
 from tests.daemon import running_daemon
-from tests.lab import Lab, Message
+from tests.lab import FOR_EVER, Lab, Message
 
 pytestmark = pytest.mark.acceptance
 
@@ -114,12 +114,13 @@ async def test_a_lead_whom_a_dead_daemon_holds_is_taken_over_by_the_queue(desk: 
 
 async def test_a_call_that_rings_through_a_crash_is_taken_up_again(desk: Desk, lab: Lab) -> None:
     agents = await desk.staff("1010")
-    await lab.set_fates(long_ring_s=(10, 10), talk_s=(2, 2))
-    [number] = some(1, LONG_RING)
-    campaign = await desk.dial([number], ring_timeout_s=40, max_attempts=3, cooloff_s=1)
+    await lab.set_fates(ring_s=FOR_EVER, talk_s=(2, 2))
+    [number] = some(1, PERSON)
+    campaign = await desk.dial([number], ring_timeout_s=120, max_attempts=3, cooloff_s=1)
     await desk.until_call_is(number, AttemptState.RINGING)
     await kill(desk)
     await desk.daemon.start()
+    await lab.pick_up(number)
     await desk.until_completed(campaign)
     assert await desk.outcomes(number) == [Outcome.CONNECTED]
     assert (await desk.lead_states(campaign))[number] is LeadState.SUCCESS
@@ -130,7 +131,7 @@ async def test_a_call_that_rings_through_a_crash_is_taken_up_again(desk: Desk, l
 
 async def test_talk_survives_a_crash_and_is_recorded_as_what_it_was(desk: Desk, lab: Lab) -> None:
     agents = await desk.staff("1010", "1011")
-    await lab.set_fates(talk_s=(11, 11))
+    await lab.set_fates(talk_s=FOR_EVER)
     leads = some(2, PERSON)
     campaign = await desk.dial(leads, max_attempts=3, cooloff_s=1)
     for number in leads:
@@ -138,6 +139,9 @@ async def test_talk_survives_a_crash_and_is_recorded_as_what_it_was(desk: Desk, 
     await kill(desk)
     await desk.daemon.start()
     assert lab.calls("lead") == []  # they talk on
+    await desk.until_over(now() + timedelta(seconds=10))
+    for number in leads:
+        await lab.hang_up(number.lstrip("+"))
     await desk.until_completed(campaign)
     for number in leads:
         [lead] = desk.calls_to(number)

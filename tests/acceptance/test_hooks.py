@@ -11,6 +11,7 @@ import pytest
 from dialerd.domain.caller_id import CallerId
 from dialerd.domain.calls import AttemptState
 from dialerd.domain.leads import LeadState
+from dialerd.domain.offers import CallStage
 from tests.acceptance.conftest import IMPATIENT, as_url
 from tests.acceptance.desk import BUSY, NAME, PATIENCE_S, PERSON, Desk, some
 from tests.daemon import Daemon, free_port, running_daemon
@@ -117,6 +118,30 @@ async def test_a_lead_who_calls_back_reaches_the_agent_of_the_last_talk_with_the
     assert agent.headers["X-Dialerd-Name"] == "Ada Nguyen"
     [lead] = json.loads(await desk.cli("leads", "list", NAME, "--json"))
     assert agent.headers["X-Dialerd-Lead"] == str(lead["id"])
+
+
+@pytest.mark.parametrize("rung", ["1010", "1011"])
+async def test_the_leads_card_is_on_the_desktop_of_the_agent_whom_the_call_rings_until_the_talk_is_over(
+    desk: Desk, lab: Lab, rung: str
+) -> None:
+    """Rung by our own dialplan, or by the queue where the agent of the last talk pauses."""
+    number = await talked_to(desk, lab)
+    if rung != "1010":
+        await lab.queue_pause("q1", "1010")
+    await lab.set_fates(talk_s=(4, 4))
+    await lab.set_agents(ring_s=(2, 2))
+    seen: list[CallStage] = []
+
+    async def watched_to_the_end() -> bool:
+        call = await desk.call_on_desktop(rung)
+        if call is not None and (not seen or seen[-1] is not call.stage):
+            assert (call.calls_back, call.number, call.name) == (True, number, "Ada Nguyen")
+            seen.append(call.stage)
+        return call is None and bool(seen)
+
+    await lab.dial_pbx("callback", number.lstrip("+"))
+    await lab.wait_for(watched_to_the_end, PATIENCE_S)
+    assert seen == [CallStage.RINGING, CallStage.TALKING]
 
 
 async def test_where_that_agent_pauses_the_campaigns_queue_takes_the_call(desk: Desk, lab: Lab) -> None:

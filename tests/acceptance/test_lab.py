@@ -364,6 +364,17 @@ async def test_an_agent_leaves_early(lab: Lab) -> None:
     assert (agent.hung_up_by, agent.cause) == ("far_end", 16)
 
 
+async def test_a_person_picks_up_at_a_chosen_moment(lab: Lab) -> None:
+    await lab.set_fates(ring_s=(60, 60), talk_s=(0.5, 0.5), voice=False)
+    await play(lab, f"{LEAD}@carrier", "&".join(["lab-menu/main"] * 20))
+    await lab.wait_for(lambda: lab.is_in_call(LEAD))
+    assert not await talks(lab)
+    await lab.pick_up(f"+{LEAD}")
+    [call] = await lab.wait_for(lab.calls)
+    assert (call.dialed, call.hung_up_by, call.cause) == (LEAD, "far_end", 16)
+    assert call.talk_s == pytest.approx(0.5, abs=0.3)
+
+
 @pytest.mark.parametrize("phone", [LEAD, "1010"])
 async def test_a_phone_hangs_up_at_a_chosen_moment(lab: Lab, phone: str) -> None:
     await lab.set_fates(talk_s=(60, 60))

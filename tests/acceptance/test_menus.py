@@ -39,6 +39,7 @@ TO_AN_AGENT = Choice(action=MenuAction.QUEUE, result="wants_agent")
 WITH_AGENTS = replace(
     MENU, nodes={"start": replace(MENU.nodes["start"], choices={**MENU.nodes["start"].choices, "0": TO_AN_AGENT})}
 )
+PATIENT = replace(MENU, nodes={"start": replace(MENU.nodes["start"], wait=timedelta(seconds=8))})
 ANSWERS: dict[str, Any] = {"target": Target.MENU, "menu": "confirm", "queue": ""}
 
 
@@ -140,8 +141,11 @@ async def test_a_lead_in_a_menu_whose_daemon_dies_hears_the_message_and_goes_on_
 
 
 async def test_a_lead_in_a_menu_is_taken_up_again_by_a_daemon_that_is_back_in_time(desk: Desk, lab: Lab) -> None:
-    """The dialplan leaves the lead to it for ten seconds since it last held on. After that it has the lead, and plays the message."""
-    campaign, number = await call(desk, lab, (9.0, "1"))
+    """The dialplan leaves the lead to it for ten seconds since it last held on. After that it has the lead, and plays the message.
+
+    The lead presses well after the daemon is back, and well before the menu, begun anew, gives up.
+    """
+    campaign, number = await call(desk, lab, (9.0, "1"), menu=PATIENT)
     await desk.until_call_is(number, AttemptState.MENU)
     died = now()
     await desk.daemon.stop(signal.SIGKILL)

@@ -1,5 +1,6 @@
 """`make bench`: how fast dialerd dials and hands over, beside a bare loop that persists nothing, on one PBX and in one run; then what
-an upload, a decision about a lead, and a do-not-call list of ten million numbers cost. Half an hour, and some gigabytes of disk.
+an upload, a decision about a lead, a do-not-call list of ten million numbers and two hundred open desktops cost. Half an hour, and some
+gigabytes of disk.
 
 Machines are noisy, so what counts are the ratios and the far end's own clock. Prints a table; BENCH=file.json keeps the figures.
 """
@@ -13,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import api, claim, csv_import, dnc
+from tests.benchmarks import api, claim, csv_import, desktop, dnc
 from tests.benchmarks.dialing import measure_rates
 from tests.benchmarks.handover import measure_handover
 from tests.daemon import running_daemon
@@ -39,6 +40,7 @@ async def main() -> None:
     figures |= await claim.measure_claim()
     figures |= await dnc.measure_dnc()
     figures |= await api.measure_api()
+    figures |= await desktop.measure_desktops()
     console.print(_table(figures))
     if target := os.environ.get("BENCH"):
         Path(target).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
@@ -53,6 +55,7 @@ GOALS = {
     **csv_import.GOALS,
     **claim.GOALS,
     **api.GOALS,
+    **desktop.GOALS,
 }
 
 

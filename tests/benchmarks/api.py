@@ -49,6 +49,10 @@ _CALL = """
            CASE WHEN id % 3 = 0 THEN 'PJSIP/1' || id % 200 END, 'busy'
     FROM leads WHERE id % 2 = 0
 """
+_RECORD = """
+    INSERT INTO recordings (attempt_id, node, name, state, recorded_at, duration_s, bytes, sha256)
+    SELECT id, 'one', id::text, 'stored', opened_at, 60, 960000, md5(id::text) FROM attempts WHERE agent IS NOT NULL
+"""
 _TELL = """
     INSERT INTO activity (at, campaign_id, lead_id, attempt_id, fact)
     SELECT opened_at, campaign_id, lead_id, id, 'ended' FROM attempts
@@ -64,6 +68,7 @@ async def measure_api(leads: int = LEADS) -> dict[str, object]:
             figures |= await _bulk(client)
             figures |= await _upload(client, parts)
             await _fill(pool, campaign_id, leads)
+            figures |= await _bare(pool)
             figures |= await _reads(client, campaign_id, leads)
         await pool.close()
     return figures
@@ -90,8 +95,8 @@ async def _fill(pool: Pool, campaign_id: int, leads: int) -> None:
     async with pool.acquire() as connection:
         await connection.execute("SET statement_timeout = 0")
         await connection.execute(_FILL, campaign_id, leads, timeout=900)
-        await connection.execute(_CALL, timeout=900)
-        await connection.execute(_TELL, timeout=900)
+        for filling in (_CALL, _RECORD, _TELL):
+            await connection.execute(filling, timeout=900)
         await connection.execute("VACUUM ANALYZE", timeout=900)
 
 
@@ -111,17 +116,29 @@ async def _reads(client: httpx.AsyncClient, campaign_id: int, leads: int) -> dic
         "leads_by_number": lambda: f"{campaign}/leads?number=%2B{number()[1:10]}",
         "leads_by_name": lambda: f"{campaign}/leads?name=name{some.randrange(16**4):04x}",
         "leads_held": lambda: f"{campaign}/leads?held_by=number_cap",
+        "leads_rare_by_name": lambda: f"{campaign}/leads?name=ada&time_zone=Asia/Tokyo",
         "leads_rare": lambda: f"{campaign}/leads?state=failed&time_zone=Asia/Tokyo",
         "lead": lambda: f"/api/v1/leads/{1 + some.randrange(leads)}",
         "lead_activity": lambda: f"/api/v1/leads/{1 + some.randrange(leads)}/activity",
         "lead_explanation": lambda: f"/api/v1/leads/{1 + some.randrange(leads)}/explanation",
         "attempts": lambda: "/api/v1/attempts",
         "attempts_of_campaign": lambda: f"/api/v1/attempts?campaign_id={campaign_id}",
+        "attempts_of_lead": lambda: f"/api/v1/attempts?lead_id={1 + some.randrange(leads)}",
         "attempts_of_number": lambda: f"/api/v1/attempts?number=%2B{number()[1:]}",
         "attempts_of_agent": lambda: f"/api/v1/attempts?agent=PJSIP/1{some.randrange(200)}",
         "attempts_rare": lambda: f"/api/v1/attempts?campaign_id={campaign_id}&outcome=connected",
         "activity": lambda: f"{campaign}/activity",
         "dnc_check": lambda: f"/api/v1/dnc/check?number=%2B{number()[1:]}",
+        "campaigns": lambda: "/api/v1/campaigns",
+        "campaign": lambda: campaign,
+        "campaign_explain": lambda: f"{campaign}/explain",
+        "status": lambda: "/api/v1/status",
+        "recordings": lambda: "/api/v1/recordings",
+        "recordings_of_campaign": lambda: f"/api/v1/recordings?campaign_id={campaign_id}",
+        "queues": lambda: "/api/v1/queues",
+        "users": lambda: "/api/v1/users",
+        "audit_log": lambda: "/api/v1/audit-log",
+        "jobs": lambda: "/api/v1/jobs",
     }
     took = {name: await _took(client, path) for name, path in asked.items()}
     everything = sorted(ms for each in took.values() for ms in each)
@@ -129,6 +146,16 @@ async def _reads(client: httpx.AsyncClient, campaign_id: int, leads: int) -> dic
         **{f"api_{name}_ms": _p50_p99(each) for name, each in took.items()},
         "api_read_p99_ms": round(percentile(everything, 0.99), 1),
     }
+
+
+async def _bare(pool: Pool) -> dict[str, object]:
+    """What the machine takes for a question to the database that asks nothing."""
+    took = []
+    for _ in range(REQUESTS):
+        began = time.perf_counter()
+        await pool.fetchval("SELECT 1")
+        took.append((time.perf_counter() - began) * 1000)
+    return {"api_select_1_ms": _p50_p99(took)}
 
 
 async def _took(client: httpx.AsyncClient, path: Callable[[], str]) -> list[float]:

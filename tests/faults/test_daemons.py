@@ -27,7 +27,6 @@ from tests.acceptance.desk import BUSY, PATIENCE_S, PERSON, QUEUE, Desk, now, so
 from tests.daemon import CommandFailed, Daemon, running_daemon
 from tests.faults.lines import signal_pbx, start_pbx
 from tests.faults.proxy import FaultProxy, Way
-from tests.integration.store.scene import Stores
 from tests.lab import Lab
 from tests.postgres import new_database
 
@@ -475,7 +474,6 @@ async def test_a_database_is_brought_to_the_next_version_while_calls_are_in_flig
         await migrate(dsn, older)
         pool = await connect(dsn)
         try:
-            await Stores(pool).a_draft(20)
             await pool.execute(_CALLS_OF_THE_VERSION_BEFORE)
             applied = await asyncio.gather(migrate(dsn), migrate(dsn), *(_dial_on(pool) for _ in range(5)))
             assert sorted(len(names or ()) for names in applied[:2]) == [0, len(migrations()) - len(older)]
@@ -496,7 +494,11 @@ async def _dial_on(pool: Pool) -> None:
 
 _CALLS_OF_THE_VERSION_BEFORE = """
     INSERT INTO nodes (id, started_at, heartbeat_at, version) VALUES ('one', now(), now(), 'N');
-    UPDATE leads SET state = 'answered';
+    INSERT INTO campaigns (account_id, name, queue, calls_per_second, concurrency, max_attempts, cooloff_s, ring_timeout_s,
+                           customer_wait_sla_s, agent_dial_timeout_s, wrapup_s)
+    SELECT id, 'list', 'q1', 1, 20, 3, 3600, 30, 3, 20, 0 FROM accounts;
+    INSERT INTO leads (campaign_id, number, first_name, state)
+    SELECT id, '+1999000' || lpad(n::text, 4, '0'), 'Ada', 'answered' FROM campaigns, generate_series(1, 20) AS n;
     INSERT INTO attempts (id, campaign_id, lead_id, ordinal, number, queue, node, epoch, state, admitted_by, opened_at, answered_at,
                           connected_at)
     SELECT gen_random_uuid(), campaign_id, id, 1, number, 'q1', 'one', 1, 'connected', '{}', now(), now(), now() FROM leads

@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 from dialerd.asterisk.ami import MESSAGE_LIMIT, Ami
 from dialerd.asterisk.ari import Ari
+from dialerd.asterisk.caller_monitor import CallerMonitor
 from dialerd.asterisk.events import CallNews, EventReader
 from dialerd.asterisk.listener import Listener
 from dialerd.asterisk.queue_monitor import QueueMonitor
 from dialerd.domain.caller_id import CallerId
+from dialerd.domain.callers import Caller
 from dialerd.domain.calls import LeadLeft
 from dialerd.domain.leads import NewLead
 from dialerd.domain.menus import problems_of_menu
@@ -52,6 +54,7 @@ class Ears:
 
     def __init__(self, ami: Ami) -> None:
         self.news: list[CallNews] = []
+        self.callers: list[Caller] = []
         reader = EventReader()
         reader.watch_lead(ATTEMPT)
         reader.watch_hunt(ATTEMPT, 1)
@@ -60,6 +63,7 @@ class Ears:
             ami=ami,
             reader=reader,
             queues=QueueMonitor(now=lambda: 0.0),
+            callers=CallerMonitor(on_change=self.callers.append),
             on_call_news=self.news.append,
             on_link=lambda up: None,
             on_lag=lambda link, lag_s: None,
@@ -69,6 +73,8 @@ class Ears:
         """Every text that would go on to rows."""
         for news in self.news:
             yield from (value for value in vars(news.event).values() if isinstance(value, str))
+        for caller in self.callers:
+            yield from (caller.channel, *caller.agents)
 
 
 @asynccontextmanager

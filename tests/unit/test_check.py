@@ -18,7 +18,7 @@ from dialerd.store.nodes import OldSnapshot
 from tests.factories import a_campaign, settings
 from tests.fakes.certificate import Certificate
 
-LOGIN = {"DBGetTree", "Originate"}
+LOGIN = {"DBGetTree", "Originate", "QueueAdd", "QueuePause", "QueueRemove"}
 MENU = VoiceMenu(
     name="appointment",
     nodes={"start": MenuNode(prompt="custom/ask", choices={"1": Choice(action=MenuAction.END, sound="custom/thanks")})},

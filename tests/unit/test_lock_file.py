@@ -29,6 +29,14 @@ def test_the_lock_holds_names_versions_and_hashes_only() -> None:
     assert [line for line in LOCK.splitlines() if not _LINE.match(line)] == []
 
 
+def test_what_the_documents_make_of_it_for_pip_names_every_package_with_its_version() -> None:
+    """`pip install -c` takes a lock with hashes for a demand that the wheel has one, too, and refuses it."""
+    found = re.search(r"`grep -oE '([^']+)' constraints\.txt > versions\.txt`", (ROOT / "docs/install.md").read_text())
+    assert found
+    lines = [line for line in LOCK.splitlines() if "==" in line and not line.startswith((" ", "#"))]
+    assert re.findall(found[1], LOCK, re.MULTILINE) == [line.split()[0] for line in lines]
+
+
 def test_every_locked_package_has_a_hash() -> None:
     blocks = re.split(r"(?m)^(?=[a-z0-9-]+==)", LOCK)[1:]
     assert [block.split()[0] for block in blocks if "--hash=sha256:" not in block] == []

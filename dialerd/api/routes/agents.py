@@ -1,7 +1,7 @@
-"""Agents' work: cards of leads, and what a talk has come to. An agent acts for the own phone; a supervisor for any."""
+"""Agents' work: cards of leads, talks' results, the queues that they serve. An agent acts for the own phone; a supervisor for any."""
 
-import asyncio
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
@@ -12,18 +12,27 @@ from dialerd.api.routing import router
 from dialerd.api.schemas.agents import (
     CardIn,
     CardOut,
+    DeskOut,
     DisposedOut,
     DispositionIn,
     OfferOut,
+    PresenceIn,
+    PresenceOut,
+    SeatOut,
     TalkOut,
+    WishOut,
+    call_out,
     card_out,
     offer_out,
     talk_out,
+    wish_out,
 )
 from dialerd.api.schemas.body import AfterName, Limit, Page, page_of
+from dialerd.clock import set_within
 from dialerd.domain.campaigns import interface_of
 from dialerd.domain.roles import Caller, Permission, Role
 from dialerd.errors import InvalidRequest, NotFound, NotPermitted
+from dialerd.store.dispositions import Talk
 from dialerd.store.offers import Card
 
 agents = router("agents")
@@ -110,6 +119,20 @@ async def get_talk(phone: Phone, caller: Worker, stores: TheStores) -> TalkOut:
     return talk_out(await stores.dispositions.last_talk(phone, account_id=caller.account_id))
 
 
+@agents.get("/agents/{agent:path}/desk", summary="All that lies before an agent: card, call and talk")
+async def get_desk(phone: Phone, caller: Worker, stores: TheStores) -> DeskOut:
+    """In one answer, for a desktop. Each is null where there is none."""
+    card = await _card(stores, phone, caller.account_id)
+    call = await stores.offers.call(phone, account_id=caller.account_id)
+    talk = await _talk(stores, phone, caller.account_id)
+    return DeskOut(
+        agent=phone,
+        card=card_out(card) if card else None,
+        call=call_out(call) if call else None,
+        talk=talk_out(talk) if talk else None,
+    )
+
+
 @agents.post("/agents/{agent:path}/disposition", summary="Say what a talk has come to")
 async def dispose(
     given: DispositionIn, phone: Phone, caller: Worker, stores: TheStores, request: Request
@@ -128,6 +151,36 @@ async def dispose(
     return DisposedOut(attempt_id=talk.attempt_id, code=given.code, lead_state=state)
 
 
+@agents.get("/agents/{agent:path}/presence", summary="In which queues an agent is, and whether paused")
+async def get_presence(phone: Phone, caller: Worker, stores: TheStores) -> PresenceOut:
+    """Of the queues that campaigns of the account are bound to. With the last wish, and whether it was carried out."""
+    account = await stores.accounts.get(caller.account)
+    last = await stores.agents.last_wish(account.id, phone)
+    return PresenceOut(
+        agent=phone,
+        queues=[SeatOut.model_validate(seat) for seat in await stores.agents.seats(account.id, phone)],
+        pause_reasons=list(account.rules.pause_reasons),
+        last_wish=wish_out(last) if last else None,
+    )
+
+
+@agents.post(
+    "/agents/{agent:path}/presence",
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Log an agent in to queues or out of them, pause, go on",
+)
+async def wish_presence(
+    given: PresenceIn, phone: Phone, caller: Worker, stores: TheStores, request: Request
+) -> WishOut:
+    """A daemon carries it out within moments: `last_wish` of the presence says so, or why not. After 10 s it is refused."""
+    note_for_audit(request, given.model_dump(mode="json"))
+    account = await stores.accounts.get(caller.account)
+    wish = await stores.agents.wish(
+        account, phone, given.action, queue=given.queue, reason=given.reason, by=caller.actor
+    )
+    return wish_out(wish)
+
+
 async def _card_in_time(parts: Parts, agent: str, account_id: int, wait_s: float) -> Card | None:
     """Woken by the bell, with a look now and then behind it."""
     until = parts.clock.monotonic() + wait_s
@@ -138,9 +191,13 @@ async def _card_in_time(parts: Parts, agent: str, account_id: int, wait_s: float
             left_s = until - parts.clock.monotonic()
             if card is not None or left_s <= 0:
                 return card
-            with suppress(TimeoutError):
-                async with asyncio.timeout(min(left_s, POLL_S)):
-                    await rung.wait()
+            await set_within(rung, min(left_s, POLL_S))
+
+
+async def _talk(stores: TheStores, agent: str, account_id: int) -> Talk | None:
+    with suppress(NotFound):
+        return await stores.dispositions.last_talk(agent, account_id=account_id)
+    return None
 
 
 async def _card(stores: TheStores, agent: str, account_id: int) -> Card | None:

@@ -88,7 +88,7 @@ async def search(
         Query(pattern=r"^[0-9]{1,17}\.[0-9a-f]{32}$", description="What the page before said as `next`."),
     ] = None,
 ) -> Page[AttemptOut]:
-    """The newest first. A page may hold fewer than the limit although there is a next one: a search looks at no more than 10,000
+    """The newest first. A page may hold fewer than the limit although there is a next one: a search looks at no more than 5,000
     attempts at a time."""
     before = _place(after) if after is not None else None
     found, following = await stores.activity.calls(caller.account_id, wanted, limit=limit, before=before)

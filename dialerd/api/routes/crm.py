@@ -98,14 +98,18 @@ async def preview(
     campaign_id: Id,
     caller: Builder,
     parts: TheParts,
+    request: Request,
+    given: Source | None = None,
     *,
     region: RegionQuery = None,
     limit: Annotated[int, Query(ge=1, le=MOST_SHOWN, description="Most leads to show.")] = 5,
 ) -> Preview:
-    """By the source that is stored. Nothing is stored of what it answers."""
+    """By the source that is sent, so that it can be tried before it is stored; without one, by the source that is stored. Nothing is
+    stored of either, nor of the answer."""
     stores = parts.stores
     campaign = await campaign_for(stores, caller, campaign_id)
-    source = read_source((await stores.crm_sources.get(campaign.id)).source)
+    source = read_source((await stores.crm_sources.get(campaign.id)).source if given is None else given)
+    note_for_audit(request, {"host": host_of(source.url)})
     account = await stores.accounts.get(caller.account)
     rows = await sample_leads(account, source, parts.settings.crm, region=region, size=limit)
     return Preview(leads=[_shown(row) for row in rows if isinstance(row, GoodRow)], flaws=_flaws(rows))

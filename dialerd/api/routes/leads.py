@@ -1,5 +1,6 @@
 """Leads: added as JSON, searched, looked at with their whole life, explained, reset, deleted, exported."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 
@@ -53,6 +54,11 @@ async def lead_for(stores: Stores, caller: Caller, lead_id: int) -> LeadRecord:
     if campaign.account_id != caller.account_id:
         raise NotFound("lead", lead_id)
     return record
+
+
+async def _out(stores: Stores, records: Sequence[LeadRecord], *, seen: bool) -> list[LeadOut]:
+    last_lines = await stores.activity.last_lines([record.lead.id for record in records])
+    return [lead_out(record, seen=seen, last_line=last_lines.get(record.lead.id)) for record in records]
 
 
 # --- the leads of a campaign ------------------------------------------------------------------------------------------
@@ -129,7 +135,7 @@ async def search(
     after: After = "n0",
 ) -> Page[LeadOut]:
     """By number; those searched by name, by name. A page may hold fewer than the limit although there is a next one: a search looks at
-    no more than 10,000 leads at a time."""
+    no more than 5,000 leads at a time."""
     seen = Permission.VIEW_LEADS in caller.permissions
     if not seen and (number or name):
         raise NotPermitted("to search by number or name needs the permission view_leads")
@@ -138,7 +144,7 @@ async def search(
     place = LeadPlace(after_id=int(after[1:]), by_last_name=after[0] == "l")
     found, following = await stores.leads.search(campaign.id, wanted, limit=limit, place=place)
     return Page(
-        items=[lead_out(record, seen=seen) for record in found],
+        items=await _out(stores, found, seen=seen),
         next=f"{'l' if following.by_last_name else 'n'}{following.after_id}" if following else None,
     )
 
@@ -194,7 +200,8 @@ async def sample(_: Viewer) -> Response:
 async def get_lead(lead_id: Id, caller: Viewer, stores: TheStores) -> LeadOut:
     """Its life is at `/leads/{lead_id}/activity` and `/attempts?lead_id=`."""
     record = await lead_for(stores, caller, lead_id)
-    return lead_out(record, seen=Permission.VIEW_LEADS in caller.permissions)
+    (lead,) = await _out(stores, [record], seen=Permission.VIEW_LEADS in caller.permissions)
+    return lead
 
 
 @leads.get("/leads/{lead_id}/explanation", summary="Why a lead is not called")
@@ -210,7 +217,9 @@ async def explain(lead_id: Id, caller: LeadViewer, parts: TheParts) -> Explanati
 async def reset(lead_id: Id, caller: Manager, stores: TheStores) -> LeadOut:
     """Due at once, with all its attempts before it."""
     await lead_for(stores, caller, lead_id)
-    return lead_out(await stores.leads.reset(lead_id), seen=Permission.VIEW_LEADS in caller.permissions)
+    record = await stores.leads.reset(lead_id)
+    (lead,) = await _out(stores, [record], seen=Permission.VIEW_LEADS in caller.permissions)
+    return lead
 
 
 @leads.delete("/leads/{lead_id}", summary="Delete a lead", status_code=HTTPStatus.NO_CONTENT)

@@ -29,6 +29,15 @@ Remover = Annotated[Caller, permitted(Permission.DELETE_RECORDINGS)]
 CampaignId = Annotated[
     int | None, Query(ge=1, le=HIGHEST_ID, description="Of this campaign; without: of all.", examples=[7])
 ]
+Agent = Annotated[
+    str | None,
+    Query(
+        max_length=100,
+        pattern=r"^[^\x00]+$",
+        description="Of whom this agent talked to, as the queue names the phone.",
+        examples=["PJSIP/1001"],
+    ),
+]
 State = Annotated[RecordingState | None, Query(description="In this state; without: in any.")]
 Moment = Annotated[AwareDatetime | None, Query(description="Recorded from then on, or before then (RFC 3339).")]
 AttemptId = Annotated[UUID, InPath(description="Id of the call.", examples=["0b2f5a0e-6b3c-4d0e-9d65-5c9c2e0f7c1a"])]
@@ -61,6 +70,7 @@ async def list_recordings(
     caller: Listener,
     stores: TheStores,
     campaign_id: CampaignId = None,
+    agent: Agent = None,
     state: State = None,
     since: Moment = None,
     until: Moment = None,
@@ -68,11 +78,16 @@ async def list_recordings(
     limit: Limit = 100,
 ) -> Page[RecordingOut]:
     only = RecordingFilter(state=state, since=since, until=until)
-    if campaign_id is None:
-        found = await stores.recordings.of_account(caller.account_id, limit=limit + 1, after=after, only=only)
-    else:
+    if campaign_id is not None:
         await campaign_for(stores, caller, campaign_id)
+    if agent is not None:
+        found = await stores.recordings.of_agent(
+            caller.account_id, agent, campaign_id=campaign_id, limit=limit + 1, after=after, only=only
+        )
+    elif campaign_id is not None:
         found = await stores.recordings.of_campaign(campaign_id, limit=limit + 1, after=after, only=only)
+    else:
+        found = await stores.recordings.of_account(caller.account_id, limit=limit + 1, after=after, only=only)
     return page_of([recording_out(each) for each in found], limit, lambda recording: recording.attempt_id)
 
 

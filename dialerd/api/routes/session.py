@@ -42,6 +42,8 @@ class Me(BaseModel):
     """What one may do."""
     agent: str = Field(examples=["PJSIP/1001"])
     """The phone whose cards and calls are one's own; empty: none."""
+    time_zone: str = Field(examples=["Europe/London"])
+    """The account's, in which people are told times."""
 
 
 @session.post("/session", summary="Sign in")
@@ -71,13 +73,13 @@ async def sign_in(given: SignIn, request: Request, response: Response, parts: Th
         secure=request.url.scheme == "https",
         samesite="strict",
     )
-    return _me(caller)
+    return await _me(caller, parts)
 
 
 @session.get("/session", summary="Who one is")
-async def me(caller: AnyCaller) -> Me:
+async def me(caller: AnyCaller, parts: TheParts) -> Me:
     """Also of a token."""
-    return _me(caller)
+    return await _me(caller, parts)
 
 
 @session.delete("/session", summary="Sign out", status_code=HTTPStatus.NO_CONTENT)
@@ -150,11 +152,13 @@ def _address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _me(caller: Caller) -> Me:
+async def _me(caller: Caller, parts: Parts) -> Me:
+    account = await parts.stores.accounts.get(caller.account)
     return Me(
         account=caller.account,
         actor=caller.actor,
         role=caller.role,
         permissions=sorted(caller.permissions),
         agent=caller.agent,
+        time_zone=account.rules.time_zone,
     )

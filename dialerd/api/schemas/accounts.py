@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dialerd.api.schemas.body import Body
 from dialerd.api.schemas.caller_ids import CallerIdBody
-from dialerd.domain.accounts import Account, AccountRules, Limits, UnknownZone
+from dialerd.domain.accounts import MOST_PAUSE_REASONS, Account, AccountRules, Limits, UnknownZone
+from dialerd.domain.agent_wishes import LONGEST_REASON
 from dialerd.domain.schedule import ScheduleRow
 
 Count = Annotated[int, Field(strict=True)]
@@ -55,6 +56,11 @@ class AccountChanges(Body):
     """Country (ISO 3166) -> beginnings of the numbers that may be shown to its people; a country that is not listed may see any."""
     profile: Annotated[str, Field(max_length=100, examples=["uk"])] = ""
     """Compliance profile of campaigns that name none."""
+    pause_reasons: Annotated[
+        tuple[Annotated[str, Field(max_length=LONGEST_REASON)], ...],
+        Field(max_length=MOST_PAUSE_REASONS, examples=[["Break", "Lunch"]]),
+    ] = ()
+    """What an agent who pauses chooses from."""
 
 
 class AccountOut(BaseModel):

@@ -1,6 +1,7 @@
 """Leads as JSON."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -146,6 +147,7 @@ class LeadOut(BaseModel):
     due_at: datetime = Field(description="When it became due: its place in the line.")
     created_at: datetime = Field(description="When it came.")
     new_since: datetime = Field(description="When it came, or was last made new.")
+    changed_at: datetime = Field(description="When something last happened to it.")
     on_dnc_at_import: bool = Field(description="Whether it was on a do-not-call list when it came.")
     time_zone: str | None = Field(description="As the list said it.", examples=["Europe/London"])
     number: str | None = Field(description="E.164.", examples=["+12025550101"])
@@ -176,17 +178,16 @@ _OF_THE_PERSON = (
     ),
     *("skill", "extension", "callback_agent"),
 )
+_OF_THE_RECORD = frozenset(field.name for field in fields(LeadRecord))
+"""The others are of its lead."""
 
 
-def lead_out(record: LeadRecord, *, seen: bool) -> LeadOut:
-    """`seen`: whether the caller may see of whom it tells."""
-    values = {name: _value(record, name) for name in LeadOut.model_fields}
+def lead_out(record: LeadRecord, *, seen: bool, last_line: datetime | None) -> LeadOut:
+    """`seen`: whether the caller may see of whom it tells. `last_line`: the time of the last line of its activity; None: it has none."""
+    names = LeadOut.model_fields.keys() - {"changed_at"}
+    values = {name: getattr(record if name in _OF_THE_RECORD else record.lead, name) for name in names}
+    values["changed_at"] = last_line or record.lead.new_since
     return LeadOut.model_validate(values if seen else values | dict.fromkeys(_OF_THE_PERSON))
-
-
-def _value(record: LeadRecord, name: str) -> object:
-    value = getattr(record, name) if hasattr(record, name) else getattr(record.lead, name)
-    return list(value) if isinstance(value, tuple) else value
 
 
 class Which(StrEnum):

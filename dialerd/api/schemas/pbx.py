@@ -18,6 +18,8 @@ class QueueOut(BaseModel):
     model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 
     name: str = Field(examples=["sales"])
+    strategy: str = Field(examples=["rrmemory"])
+    """How it picks the agent whose phone rings, as Asterisk names it (ringall, rrmemory ...); empty: not told."""
     known: bool
     """Whether a daemon tells just now how it stands; else the figures below mean nothing."""
     waiting: int | None

@@ -30,6 +30,7 @@ RULES: dict[str, Any] = {
     "allowed_prefixes": ["+44", "+1202"],
     "caller_id_prefixes": {"GB": ["+4420"]},
     "profile": "uk",
+    "pause_reasons": ["Coffee", "Back office"],
 }
 WRONG: list[dict[str, Any]] = [
     {},
@@ -48,6 +49,10 @@ WRONG: list[dict[str, Any]] = [
     {"caller_id_prefixes": {"GB": []}},
     {"caller_id_prefixes": {"\0": ["+1"]}},
     {"allowed_prefixes": []},
+    {"pause_reasons": ["Coffee", "Coffee"]},
+    {"pause_reasons": ["a|b"]},
+    {"pause_reasons": ["x" * 41]},
+    {"pause_reasons": None},
     {"name": "mine"},
 ]
 

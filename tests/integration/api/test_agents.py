@@ -16,15 +16,17 @@ import pytest
 from fastapi import FastAPI
 
 from dialerd.api.routes import agents
+from dialerd.domain.callers import Caller
 from dialerd.domain.calls import AttemptState, DialMode
 from dialerd.domain.campaigns import PreviewOrder
-from dialerd.domain.offers import Offer
+from dialerd.domain.offers import CallStage, Offer
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.roles import Role
 from dialerd.store.offers import CARDS
 from dialerd.store.pool import Pool, listen
 from tests.integration.api.conftest import ADDRESS, ClientOf
-from tests.integration.store.scene import Dialed
+from tests.integration.store.neighbours import neighbours, silent
+from tests.integration.store.scene import Dialed, ended
 from tests.integration.store.scene import Stores as Scene
 
 pytestmark = pytest.mark.integration
@@ -81,7 +83,13 @@ async def test_a_number_that_the_campaign_masks_is_on_no_card(anna: httpx.AsyncC
 
 async def test_an_agent_acts_for_no_other_phone(anna: httpx.AsyncClient, scene: Scene) -> None:
     await laid(await scene.a_dialed_campaign(**PREVIEW), BEN)
-    for method, path in (("GET", "card"), ("POST", "card/accept"), ("POST", "card/skip"), ("GET", "talk")):
+    for method, path in (
+        ("GET", "card"),
+        ("POST", "card/accept"),
+        ("POST", "card/skip"),
+        ("GET", "talk"),
+        ("GET", "desk"),
+    ):
         assert kind(await anna.request(method, f"/api/v1/agents/1002/{path}")) == (403, "not-permitted")
     said = await anna.post("/api/v1/agents/1002/disposition", json={"code": "success"})
     assert kind(said) == (403, "not-permitted")
@@ -156,6 +164,168 @@ async def test_a_card_that_was_skipped_goes_to_another_agent(anna: httpx.AsyncCl
     offer = await laid(dialed)
     assert (await anna.post("/api/v1/agents/me/card/skip")).json()["state"] == "skipped"
     assert (await laid(dialed, BEN)).lead_id == offer.lead_id
+
+
+# --- the desk: card, call and talk ----------------------------------------------------------------------------------
+
+
+async def desk(client: httpx.AsyncClient, agent: str = "me") -> dict[str, Any]:
+    found: dict[str, Any] = (await client.get(f"/api/v1/agents/{agent}/desk")).raise_for_status().json()
+    return found
+
+
+async def test_before_an_agent_without_work_lies_nothing(anna: httpx.AsyncClient) -> None:
+    assert await desk(anna) == {"agent": ANNA, "card": None, "call": None, "talk": None}
+
+
+async def test_an_agent_sees_the_lead_on_the_card_at_the_ring_and_in_the_talk(
+    anna: httpx.AsyncClient, scene: Scene
+) -> None:
+    dialed = await scene.a_dialed_campaign(**PREVIEW)
+    await laid(dialed)
+    card = (await desk(anna))["card"]
+    await anna.post("/api/v1/agents/me/card/accept")
+    shown = await desk(anna)
+    assert (shown["card"], shown["call"]["stage"], shown["call"]["attempt_id"]) == (None, "accepted", None)
+    await scene.pool.execute("UPDATE leads SET not_before = NULL, held_by = NULL")  # as the daemon dials it
+    call, now = await dialed.open(), datetime.now(UTC)
+    assert (await desk(anna))["call"]["stage"] == "accepted"
+    ringing = replace(call, state=AttemptState.ANSWERED, answered_at=now, agent_ringing_at=now, agent=ANNA)
+    await scene.attempts.record_progress(ringing)
+    rings = (await desk(anna))["call"]
+    assert (rings["stage"], rings["lead_answered"], rings["attempt_id"]) == ("ringing", True, str(call.id))
+    await scene.attempts.record_progress(replace(ringing, state=AttemptState.CONNECTED, connected_at=now))
+    shown = await desk(anna)
+    assert (shown["call"]["stage"], shown["talk"]["attempt_id"]) == ("talking", str(call.id))
+    for told in (rings, shown["call"]):
+        same = ("lead_id", "campaign", "queue", "number", "name", "ticket_id", "note", "custom", "attempts")
+        assert {name: told[name] for name in same} == {name: card[name] for name in same}
+    await scene.attempts.close_attempt(ended(ringing, Outcome.CONNECTED))
+    shown = await desk(anna)
+    assert (shown["call"], shown["talk"]["attempt_id"]) == (None, str(call.id))
+
+
+async def test_a_call_that_rings_another_agent_by_now_is_nobody_elses(
+    anna: httpx.AsyncClient, supervisor: httpx.AsyncClient, scene: Scene
+) -> None:
+    dialed = await scene.a_dialed_campaign(**PREVIEW)
+    await laid(dialed)
+    await scene.offers.accept(ANNA)
+    await scene.pool.execute("UPDATE leads SET not_before = NULL, held_by = NULL")
+    call, now = await dialed.open(), datetime.now(UTC)
+    answered: dict[str, Any] = {"state": AttemptState.ANSWERED, "answered_at": now, "agent_ringing_at": now}
+    await scene.attempts.record_progress(replace(call, agent=BEN, **answered))
+    assert (await desk(anna))["call"] is None
+    assert (await desk(supervisor, "1002"))["call"]["stage"] == "ringing"
+
+
+async def test_a_lead_that_was_accepted_and_never_dialed_is_awaited_no_more(
+    anna: httpx.AsyncClient, scene: Scene
+) -> None:
+    await laid(await scene.a_dialed_campaign(**PREVIEW))
+    await scene.offers.accept(ANNA)
+    await scene.pool.execute("UPDATE leads SET not_before = NULL, held_by = NULL, due_at = now()")
+    assert (await desk(anna))["call"] is None
+
+
+async def test_a_number_that_the_campaign_masks_is_in_no_call(anna: httpx.AsyncClient, scene: Scene) -> None:
+    call = await (await scene.a_dialed_campaign(mask_lead_caller_id=True)).open()
+    await scene.attempts.record_progress(replace(call, agent_ringing_at=datetime.now(UTC), agent=ANNA))
+    assert (await desk(anna))["call"]["number"] == ""
+
+
+async def test_a_call_of_another_account_is_not_there(anna: httpx.AsyncClient, scene: Scene) -> None:
+    await scene.accounts.create("other")
+    call = await (await scene.dialing(await scene.a_draft(1, account="other"))).open()
+    await scene.attempts.record_progress(replace(call, agent_ringing_at=datetime.now(UTC), agent=ANNA))
+    assert (await desk(anna))["call"] is None
+    assert (await scene.offers.call(ANNA)) is not None
+
+
+async def test_a_lead_who_calls_back_is_before_the_agent_whom_the_call_rings_and_who_talks(
+    anna: httpx.AsyncClient, scene: Scene
+) -> None:
+    dialed = await scene.a_dialed_campaign()
+    lead = (await dialed.dial(Outcome.CONNECTED, agent=BEN)).lead_id
+    for stage in CallStage:
+        if stage is not CallStage.ACCEPTED:
+            await scene.callers.note("one", Caller(channel="1.1", lead_id=lead, agents={ANNA: stage}))
+            call = (await desk(anna))["call"]
+            assert (call["stage"], call["lead_id"], call["attempt_id"]) == (stage, lead, None)
+            assert (call["calls_back"], call["lead_answered"], call["attempts"]) == (True, True, 1)
+            assert call["last_outcome"] == "connected"
+    await scene.callers.note("one", Caller(channel="1.1", lead_id=lead))
+    assert (await desk(anna))["call"] is None
+
+
+async def test_a_caller_of_whom_two_daemons_tell_is_before_the_agent_until_both_know_better(
+    anna: httpx.AsyncClient, scene: Scene
+) -> None:
+    await neighbours(scene, "one", "two")
+    lead = (await (await scene.a_dialed_campaign()).dial(Outcome.CONNECTED, agent=ANNA)).lead_id
+    for node in ("one", "two"):
+        await scene.callers.note(node, Caller(channel="1.1", lead_id=lead, agents={ANNA: CallStage.RINGING}))
+    await scene.callers.forget("one")
+    assert (await desk(anna))["call"]["lead_id"] == lead
+    await silent(scene, "two", timedelta(seconds=16))
+    assert (await desk(anna))["call"] is None
+
+
+async def test_the_number_of_a_lead_who_calls_back_is_masked_as_the_campaign_wants_and_other_accounts_see_nothing(
+    anna: httpx.AsyncClient, scene: Scene
+) -> None:
+    masked = await scene.a_dialed_campaign(mask_lead_caller_id=True)
+    lead = (await masked.dial(Outcome.CONNECTED, agent=ANNA)).lead_id
+    await scene.callers.note("one", Caller(channel="1.1", lead_id=lead, agents={ANNA: CallStage.RINGING}))
+    assert (await desk(anna))["call"]["number"] == ""
+    await scene.callers.note("one", Caller(channel="1.1", lead_id=lead))
+    await scene.accounts.create("other")
+    others = await scene.dialing(await scene.a_draft(1, account="other", name="theirs"))
+    lead = (await others.dial(Outcome.CONNECTED, agent=ANNA)).lead_id
+    await scene.callers.note("one", Caller(channel="1.2", lead_id=lead, agents={ANNA: CallStage.TALKING}))
+    assert (await desk(anna))["call"] is None
+
+
+async def test_of_a_lead_who_is_deleted_while_calling_back_nothing_is_told(
+    anna: httpx.AsyncClient, scene: Scene
+) -> None:
+    await scene.callers.note("one", Caller(channel="1.1", lead_id=10**17, agents={ANNA: CallStage.RINGING}))
+    assert (await desk(anna))["call"] is None
+
+
+async def test_postgres_tells_of_a_card_that_is_gone_and_of_each_step_of_a_call_either_way(
+    scene: Scene, database: str
+) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    listens = asyncio.Event()
+    listening = asyncio.create_task(listen(database, listens.set, channel=CARDS, on_word=told.put_nowait))
+    await listens.wait()
+    dialed = await scene.a_dialed_campaign(**PREVIEW)
+    await laid(dialed, BEN)
+    await scene.offers.accept(BEN)
+    assert [await told.get(), await told.get()] == [BEN, BEN]
+    await scene.pool.execute("UPDATE leads SET not_before = NULL, held_by = NULL")
+    call, now = await dialed.open(), datetime.now(UTC)
+    await scene.attempts.record_progress(replace(call, state=AttemptState.RINGING, ringing_at=now))
+    rung: dict[str, Any] = {"state": AttemptState.ANSWERED, "answered_at": now, "agent_ringing_at": now}
+    await scene.attempts.record_progress(replace(call, agent=BEN, **rung))
+    assert await told.get() == BEN
+    await scene.attempts.record_progress(replace(call, agent=ANNA, **rung))
+    assert {await told.get(), await told.get()} == {ANNA, BEN}
+    connected = replace(call, agent=ANNA, **{**rung, "state": AttemptState.CONNECTED, "connected_at": now})
+    await scene.attempts.record_progress(connected)
+    await scene.attempts.record_progress(connected)  # which is no news
+    assert await told.get() == ANNA
+    await scene.attempts.close_attempt(ended(connected, Outcome.CONNECTED))
+    assert await told.get() == ANNA
+    both = {ANNA: CallStage.RINGING, BEN: CallStage.RINGING}
+    for stages, news in (({ANNA: CallStage.RINGING}, [ANNA]), (both, [BEN]), ({BEN: CallStage.TALKING}, [ANNA, BEN])):
+        await scene.callers.note("one", Caller(channel="1.1", lead_id=call.lead_id, agents=stages))
+        assert sorted([await told.get() for _ in news]) == news
+    assert told.empty()
+    listening.cancel()
+    with suppress(asyncio.CancelledError):
+        await listening
 
 
 # --- waiting ---------------------------------------------------------------------------------------------------------

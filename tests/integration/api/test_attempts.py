@@ -10,6 +10,7 @@ from dialerd.domain.calls import Call
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.roles import Role
 from dialerd.store.pool import Pool
+from dialerd.store.stores import Stores
 from tests.integration.api.conftest import ClientOf
 from tests.integration.store import scene
 
@@ -55,6 +56,24 @@ async def test_attempts_come_page_by_page_the_newest_first(owner: httpx.AsyncCli
         *("no_answer", AGENT, "sale"),
         calls[1].number,
     )
+
+
+async def test_an_attempt_names_lead_and_agent(owner: httpx.AsyncClient, pool: Pool, stores: Stores) -> None:
+    calls = await three_calls(pool)
+    path = f"/api/v1/attempts/{calls[1].id}"
+    lead = (await owner.get(f"/api/v1/leads/{calls[1].lead_id}")).json()
+    one = (await owner.get(path)).json()
+    assert one["lead_name"] == f"{lead['first_name']} {lead['last_name']}".strip() != ""
+    assert one["agent_name"] is None
+    await pool.execute(
+        "INSERT INTO pbx_agents (node, queue, interface, name, state, paused, pause_reason, in_call, seen_at)"
+        " SELECT node, queue, agent, 'Desk 1', 'inuse', false, '', true, now() FROM attempts WHERE id = $1",
+        calls[1].id,
+    )
+    assert (await owner.get(path)).json()["agent_name"] == "Desk 1"
+    account = await stores.accounts.get()
+    await stores.users.create(account.id, "anna", "a sentence for tests", role=Role.AGENT, name="Anna", agent=AGENT)
+    assert (await owner.get(path)).json()["agent_name"] == "Anna"
 
 
 async def test_attempts_are_searched(owner: httpx.AsyncClient, pool: Pool) -> None:

@@ -69,6 +69,16 @@ async def test_the_first_leads_are_shown_and_nothing_is_stored(owner: httpx.Asyn
     assert await numbers_of(owner, 1) == []
 
 
+async def test_a_source_is_tried_before_it_is_stored(owner: httpx.AsyncClient, crm: FakeCrm) -> None:
+    path = f"/api/v1/campaigns/{await a_campaign(owner)}/crm-source"
+    shown = await owner.post(f"{path}/preview", json=source(crm))
+    assert [lead["lead"]["number"] for lead in shown.json()["leads"]] == [ADA, BEN], shown.text
+    assert (await owner.get(path)).status_code == 404
+    wrong = source(crm, mapping={"leads_array": "data"})
+    refused = await owner.post(f"{path}/preview", json=wrong)
+    assert (refused.status_code, "mapping.number: is missing" in refused.json()["problems"]) == (422, True)
+
+
 async def test_all_leads_are_taken_by_a_job(owner: httpx.AsyncClient, crm: FakeCrm) -> None:
     path = await with_source(owner, crm)
     job = await ended(owner, await owner.post(f"{path}/sync"))

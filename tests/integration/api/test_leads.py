@@ -186,6 +186,9 @@ async def test_leads_are_reset_and_deleted_one_by_one_and_by_state(owner: httpx.
     lead_ids = [lead["id"] for lead in (await owner.get(f"/api/v1/campaigns/{campaign_id}/leads")).json()["items"]]
     reset = (await owner.post(f"/api/v1/leads/{lead_ids[0]}/reset")).json()
     assert (reset["state"], reset["attempts_used"]) == ("active", 0)
+    await pool.execute("UPDATE leads SET new_since = '2020-01-01Z'")
+    listed = (await owner.get(f"/api/v1/campaigns/{campaign_id}/leads", params={"state": "active"})).json()["items"]
+    assert [lead["changed_at"] for lead in listed] == [reset["changed_at"]]  # the line of the reset says so
     body = {"state": "failed"}
     assert (await owner.post(f"/api/v1/campaigns/{campaign_id}/leads/reset", json=body)).json() == {"changed": 2}
     assert (await owner.delete(f"/api/v1/leads/{lead_ids[0]}")).status_code == 204

@@ -35,7 +35,7 @@ async def tell(
 ) -> None:
     await stores.nodes.register(node, "1.2")
     await stores.nodes.note_pbx(node, pbx)
-    await stores.nodes.note_queues(["sales", "support"])
+    await stores.nodes.note_queues({"sales": "rrmemory", "support": "rrmemory"})
     await stores.pbx.note(node, agents=agents, callers={"sales": waiting}, anew=True)
 
 
@@ -49,7 +49,16 @@ async def test_queues_say_who_waits_and_what_agents_do(owner: httpx.AsyncClient,
     ]
     await tell(stores, agents, waiting=2)
     sales, support = (await owner.get(QUEUES)).json()["items"]
-    assert sales == {"name": "sales", "known": True, "waiting": 2, "agents": 4, "free": 1, "paused": 1, "in_call": 1}
+    assert sales == {
+        "name": "sales",
+        "strategy": "rrmemory",
+        "known": True,
+        "waiting": 2,
+        "agents": 4,
+        "free": 1,
+        "paused": 1,
+        "in_call": 1,
+    }
     assert (support["name"], support["known"], support["waiting"]) == ("support", False, None)
     assert (await owner.get(f"{QUEUES}/sales")).json() == sales
     told = (await owner.get(f"{QUEUES}/sales/agents")).json()["items"]

@@ -127,6 +127,21 @@ async def test_recordings_are_found_by_state_and_time(listener: httpx.AsyncClien
         assert (await listener.get("/api/v1/recordings", params=wrong)).status_code == 422
 
 
+async def test_recordings_are_found_by_agent(listener: httpx.AsyncClient, scene: Scene) -> None:
+    attempts = [str(attempt) for attempt in await recorded(scene, calls=3)]
+    campaign = (await listener.get(f"/api/v1/recordings/{attempts[0]}")).json()["campaign_id"]
+    await scene.pool.execute("UPDATE attempts SET agent = 'PJSIP/1002' WHERE id = $1", attempts[1])
+    for wanted, found in (
+        ({"agent": "PJSIP/1001"}, [attempts[0], attempts[2]]),
+        ({"agent": "PJSIP/1001", "after": attempts[0]}, [attempts[2]]),
+        ({"agent": "PJSIP/1002", "campaign_id": campaign}, [attempts[1]]),
+        ({"agent": "PJSIP/1002", "state": "missing"}, []),
+        ({"agent": "PJSIP/1003"}, []),
+    ):
+        page = (await listener.get("/api/v1/recordings", params=wanted)).json()
+        assert [each["attempt_id"] for each in page["items"]] == found
+
+
 async def test_what_is_known_of_a_recording_is_told(listener: httpx.AsyncClient, scene: Scene) -> None:
     (attempt,) = await recorded(scene)
     shown = (await listener.get(f"/api/v1/recordings/{attempt}")).json()

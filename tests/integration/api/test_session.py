@@ -218,8 +218,12 @@ async def test_a_session_ends_by_itself_and_a_user_has_only_so_many(stores: Stor
     assert await stores.users.of_session(secrets[-1]) is None
 
 
-async def test_every_answer_tells_browsers_what_not_to_do(nobody: httpx.AsyncClient) -> None:
-    for path in ("/api/v1/session", "/api/docs", "/api/openapi.json", "/nowhere"):
+async def test_every_answer_tells_browsers_what_not_to_do(app: FastAPI, nobody: httpx.AsyncClient) -> None:
+    @app.get("/api/v1/broken")
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    for path in ("/api/v1/session", "/api/v1/broken", "/api/docs", "/api/openapi.json", "/nowhere"):
         headers = (await nobody.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
@@ -227,6 +231,9 @@ async def test_every_answer_tells_browsers_what_not_to_do(nobody: httpx.AsyncCli
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert "strict-transport-security" not in headers
     assert (await nobody.get("/api/v1/session")).headers["cache-control"] == "no-store"
+    problem = (await nobody.get("/api/v1/broken")).json()
+    assert (problem["type"], problem["status"]) == ("/problems/internal-error", 500)
+    assert "ZeroDivision" not in str(problem)
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import structlog
+from typer import testing
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from dialerd.cli import app
@@ -81,6 +85,22 @@ class Dialerd:
                 pool.terminate()
 
         return asyncio.run(run())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_are_made_once() -> Iterator[None]:
+    """As in a process of one's own: making them all takes longer than what most of them do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(testing, "_get_command", cache(get_command))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def log_is_as_before() -> Iterator[None]:
+    """A command silences the log of its process, which is also that of the tests after it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ OPTIONS: dict[str, tuple[tuple[str, ...], object, str]] = {
     "abandon_lockout_h": (("--abandon-lockout", "24"), 24, "none for 24 hours"),
     "allowed_prefixes": (("--allow-prefix", "+1", "--allow-prefix", "+44"), ["+1", "+44"], "+1, +44"),
     "profile": (("--profile", "uk"), "uk", "uk"),
+    "pause_reasons": (("--pause-reason", "Coffee", "--pause-reason", "Lunch"), ["Coffee", "Lunch"], "Coffee, Lunch"),
     "caller_id": (
         ("--caller-id", "+1 202 555 0199=Acme"),
         {"number": "+12025550199", "name": "Acme"},

@@ -19,6 +19,7 @@ from dialerd.store.accounts import AccountStore
 from dialerd.store.activity import ActivityStore
 from dialerd.store.attempts import AttemptStore
 from dialerd.store.caller_ids import CallerIdStore
+from dialerd.store.callers import CallerStore
 from dialerd.store.campaigns import CampaignStore
 from dialerd.store.dispositions import DispositionStore
 from dialerd.store.dnc import DncStore
@@ -45,6 +46,7 @@ class Stores:
         self.activity = ActivityStore(pool)
         self.attempts = AttemptStore(pool, profiles())
         self.caller_ids = CallerIdStore(pool)
+        self.callers = CallerStore(pool)
         self.campaigns = CampaignStore(pool, profiles())
         self.dispositions = DispositionStore(pool)
         self.dnc = DncStore(pool)

@@ -222,6 +222,7 @@ async def test_an_import_blocks_neither_a_look_at_the_list_nor_a_number_that_is_
     assert await stores.dnc.contains(NUMBER)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_who_adds_a_number_that_is_just_being_imported_is_told_to_try_again(stores: Stores, pool: Pool) -> None:
     async with PausedImport(pool, [a_row(expires_at=SOON)]):
         with pytest.raises(StoreBusy):

@@ -149,6 +149,7 @@ async def test_an_upload_that_is_overtaken_by_a_start_is_refused(stores: Stores)
     assert sum((await stores.leads.counts(draft.id)).values()) == 1
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_start_waits_for_an_upload_and_says_so_when_that_takes_long(stores: Stores) -> None:
     draft = await stores.a_draft(leads=1)
     async with stores.pool.acquire() as connection, connection.transaction():
@@ -517,6 +518,28 @@ async def test_the_count_of_leads_follows_every_change_and_is_what_counting_them
         assert await tallied(stores, campaign) == {"active": 24, "failed": 5}
         await stores.leads.sum_up_tallies()
     assert await tallied(stores, other.id) == {"active": 3}
+
+
+async def test_the_count_of_leads_that_a_rule_holds_follows_every_change(stores: Stores) -> None:
+    draft = await stores.a_draft(leads=6)
+    for change in (
+        "UPDATE leads SET held_by = 'lead_window', not_before = '2030-01-02'",
+        "UPDATE leads SET held_by = 'number_cap' WHERE id % 2 = 0",
+        "UPDATE leads SET not_before = '2030-01-01' WHERE id = (SELECT max(id) FROM leads WHERE held_by = 'number_cap')",
+        "UPDATE leads SET held_by = NULL, not_before = NULL WHERE id = (SELECT min(id) FROM leads WHERE held_by = 'lead_window')",
+        "DELETE FROM leads WHERE id = (SELECT min(id) FROM leads WHERE held_by = 'lead_window')",
+    ):
+        await stores.pool.execute(change)
+    for _ in range(2):
+        held = (await stores.campaigns.overview(draft.id)).held_leads
+        assert [(one.rule, one.leads, one.until and one.until.day) for one in held] == [
+            ("number_cap", 3, 1),
+            ("lead_window", 1, 2),
+        ]
+        for state in ["retry", "active"] * 40:  # more rows than are left alone
+            await stores.pool.execute("UPDATE leads SET state = $1::lead_state", state)
+        await stores.leads.sum_up_tallies()
+    assert await tallied(stores, draft.id) == {"active": 5}
 
 
 async def test_many_rows_of_the_count_become_one_for_each_state_while_others_go_on(stores: Stores) -> None:

@@ -1,7 +1,7 @@
 """Daemons that share a database: one of a name, and each knows how far its clock is off."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Self
@@ -13,6 +13,8 @@ from dialerd.store.nodes import NodeName, NodeStore
 from dialerd.store.pool import connect
 from tests.faults.proxy import FaultProxy
 from tests.integration.store.scene import Stores
+
+PATIENCE_S = 30.0
 
 
 async def test_a_restarted_node_lets_go_of_what_it_held(stores: Stores) -> None:
@@ -85,7 +87,10 @@ async def test_a_name_that_is_lost_with_its_connection_is_taken_again(stores: St
         with pytest.raises(NodeNameTaken):
             async with stores.nodes.name_reserved("one"):
                 pytest.fail("the second one got in")
-    assert await holder_of_names(stores) is None
+    # The server notices in its own time that the line is cut.
+    async with asyncio.timeout(PATIENCE_S):
+        while await holder_of_names(stores) is not None:
+            pass  # each look is a question to the database
 
 
 async def test_a_name_that_somebody_else_has_taken_meanwhile_is_given_up(stores: Stores) -> None:
@@ -116,27 +121,27 @@ async def test_the_clocks_of_one_machine_agree(stores: Stores) -> None:
 
 
 async def test_the_queues_of_asterisk_are_noted_once_each_and_forgotten_after_a_day(stores: Stores) -> None:
-    await stores.nodes.note_queues(["sales", "support", "sales", "bad\x00name"])
+    await stores.nodes.note_queues({"sales": "rrmemory", "support": "rrmemory", "bad\x00name": "rrmemory"})
     await stores.pool.execute("UPDATE pbx_queues SET seen_at = now() - interval '25 hours' WHERE name = 'support'")
-    await stores.nodes.note_queues(["sales"])
-    await stores.nodes.note_queues([])
+    await stores.nodes.note_queues({"sales": "rrmemory"})
+    await stores.nodes.note_queues({})
     assert await stores.pool.fetchval("SELECT array_agg(name) FROM pbx_queues") == ["sales"]
 
 
 @pytest.mark.parametrize(
     ("since_the_last_note", "names", "anew"),
     [
-        (timedelta(seconds=5), ["sales", "support"], 0),
-        (timedelta(seconds=31), ["sales", "support"], 2),
-        (timedelta(seconds=5), ["sales", "support", "billing"], 3),
+        (timedelta(seconds=5), ("sales", "support"), 0),
+        (timedelta(seconds=31), ("sales", "support"), 2),
+        (timedelta(seconds=5), ("sales", "support", "billing"), 3),
     ],
 )
 async def test_queues_are_noted_anew_once_that_is_due_and_all_at_once(
-    stores: Stores, since_the_last_note: timedelta, names: list[str], anew: int
+    stores: Stores, since_the_last_note: timedelta, names: Sequence[str], anew: int
 ) -> None:
-    await stores.nodes.note_queues(["sales", "support"])
+    await stores.nodes.note_queues({"sales": "rrmemory", "support": "rrmemory"})
     await stores.pool.execute("UPDATE pbx_queues SET seen_at = now() - $1::interval", since_the_last_note)
-    await stores.nodes.note_queues(names)
+    await stores.nodes.note_queues(dict.fromkeys(names, "rrmemory"))
     just_now = await stores.pool.fetchval(
         "SELECT count(*) FROM pbx_queues WHERE seen_at > now() - interval '4 seconds'"
     )

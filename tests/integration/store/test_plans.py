@@ -1,20 +1,27 @@
-"""The claim of a lead is a walk along indexes, however many leads, calls and listed numbers there are, and however few leads are due."""
+"""The claim of a lead is a walk along indexes, however many leads, calls and listed numbers there are, and however few leads are due.
+So is a page of what people look at."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from dialerd.compliance import profiles
+from dialerd.domain.leads import LeadState
+from dialerd.store.activity import ActivityStore, CallFilter
+from dialerd.store.campaigns import CampaignStore
+from dialerd.store.history import LONGEST_CALL, Span
+from dialerd.store.leads import LeadFilter, LeadStore
 from dialerd.store.pool import Connection, Pool, connect
 from dialerd.store.queries import queries_of
 from tests.integration.store.scene import Dialed, Stores
 from tests.postgres import new_database
 
-LEADS = 200_000
-LISTED = 200_000
-CALLS = 100_000
+LEADS = 120_000
+LISTED = 100_000
+CALLS = 60_000
 BIG = ("leads", "attempts", "dnc_numbers")
 
 # Of every eight leads: three are done, two cool off, three are put off by a rule.
@@ -51,9 +58,11 @@ async def fill(dsn: str) -> None:
     pool = await connect(dsn)
     dialed = await Stores(pool).a_dialed_campaign(leads=20)
     await pool.execute("UPDATE leads SET state = 'retry' WHERE id % 2 = 0")
-    await pool.execute(_LEADS, dialed.campaign.id, LEADS, timeout=300)
-    await pool.execute(_LISTED, LISTED, timeout=300)
-    await pool.execute(_CALLS, CALLS, timeout=300)
+    async with pool.acquire() as connection:
+        await connection.execute("SET statement_timeout = 0")  # ours is for statements of a daemon
+        await connection.execute(_LEADS, dialed.campaign.id, LEADS, timeout=300)
+        await connection.execute(_LISTED, LISTED, timeout=300)
+        await connection.execute(_CALLS, CALLS, timeout=300)
     await pool.close()
 
 
@@ -139,6 +148,88 @@ async def test_the_cards_and_talks_of_a_lead_are_found_by_index(crowd: Pool) -> 
         ("attempts", "open_attempts", ()),
     ]:
         assert sequential(await explain(crowd, table, query, *values)) == set(), query
+
+
+WANTED = (
+    LeadFilter(),
+    LeadFilter(prefix="+99900"),
+    LeadFilter(state=LeadState.FAILED),
+    LeadFilter(held_by="number_cap"),
+    LeadFilter(name="ada"),
+)
+
+
+_MINGLED = """
+    INSERT INTO leads (campaign_id, number, first_name, state, held_by)
+    SELECT campaign_id, '+999' || lpad(n::text, 9, '0'), 'Ada', 'failed', 'number_cap'
+    FROM generate_series(1, 10000) AS n CROSS JOIN unnest($1::bigint[]) AS campaign_id
+    ORDER BY md5(n::text), campaign_id
+"""
+
+
+async def test_a_page_of_what_people_search_is_read_along_an_index_and_no_further(pool: Pool) -> None:
+    """Of campaigns whose rows lie among each other the planner would rather gather a whole one, and sort it."""
+    stores = Stores(pool)
+    campaigns = [(await stores.a_draft(name=name)).id for name in ("ours", "others")]
+    await pool.execute(_MINGLED, campaigns, timeout=60)
+    await pool.execute(_CALLS, 20_000, timeout=60)
+    await pool.execute("ANALYZE", timeout=60)
+    async with pool.acquire() as connection, connection.transaction():
+        leads, activity = LeadStore(only(connection)), ActivityStore(only(connection))
+        for wanted in WANTED:
+            found, following = await leads.search(campaigns[0], wanted, limit=10)
+            assert (len(found), following is None) == (10, False)
+        calls, _ = await activity.calls(1, CallFilter(campaign_id=campaigns[0]), limit=10)
+        assert len(calls) == 10
+        assert await found_by_index(connection, "leads") < 500
+        assert await found_by_index(connection, "attempts") < 100
+
+
+async def test_how_many_leads_each_rule_holds_is_told_without_looking_at_them(crowd: Pool) -> None:
+    await crowd.execute("ANALYZE", timeout=60)
+    async with crowd.acquire() as connection, connection.transaction():
+        held = (await CampaignStore(only(connection), profiles()).overview(1)).held_leads
+        assert [(one.rule, one.leads, one.until is None) for one in held] == [
+            ("cooloff", LEADS // 4, False),
+            ("lead_window", LEADS // 8, False),
+            ("legal_hours", LEADS // 8, False),
+            ("number_cap", LEADS // 8, False),
+        ]
+        assert await found_by_index(connection, "leads") < 100
+
+
+def only(connection: Connection) -> Pool:
+    """A pool of this connection alone, which may be inside a transaction: what that has read can be told."""
+    return cast(Pool, _Only(connection))
+
+
+class _Only:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.fetch = connection.fetch
+
+    async def acquire(self) -> Connection:
+        return self._connection
+
+    async def release(self, connection: Connection) -> None:
+        pass
+
+
+async def found_by_index(connection: Connection, table: str) -> int:
+    """Rows of the table that this transaction has looked at, found by an index or one after the other; in functions, too."""
+    read: int = await connection.fetchval(
+        "SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = $1", table
+    )
+    return read
+
+
+async def test_calls_over_time_are_read_along_an_index_from_the_first_that_may_matter(crowd: Pool) -> None:
+    for campaign in (1, None):
+        values = (Span.HOUR.buckets, Span.HOUR.bucket, None, LONGEST_CALL, 1, campaign)
+        plan = await explain(crowd, "history", "call_history", *values)
+        (scan,) = [node for node in plan if node.get("Relation Name") == "attempts"]
+        looked_at = scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)
+        assert (scan["Index Name"], looked_at < CALLS / 2) == ("attempts_by_campaign", True)
 
 
 async def explain(pool: Pool, table: str, query: str, *values: object) -> list[dict[str, Any]]:

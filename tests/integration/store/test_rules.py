@@ -19,7 +19,7 @@ from dialerd.domain.attempts import Claim
 from dialerd.domain.caller_id import CallerId, PoolEntry, Rotation
 from dialerd.domain.campaigns import Alternates
 from dialerd.domain.eligibility import Rule, Verdict
-from dialerd.domain.leads import NewLead
+from dialerd.domain.leads import LeadState, NewLead
 from dialerd.domain.outcomes import Outcome
 from dialerd.store.queries import queries_of
 from tests.factories import a_new_lead
@@ -29,6 +29,7 @@ from tests.numbers import numbers
 SEEDS, SCENES = 6, 25
 NUMBERS_EACH = 7
 SHOWN = [f"+1202555019{digit}" for digit in range(4)]
+DUE = (LeadState.ACTIVE, LeadState.RETRY)
 OF_CAMPAIGN_OR_LEAD = (Rule.PROFILE, Rule.SCHEDULE, Rule.ATTEMPTS, Rule.DIAL_CYCLES)
 
 
@@ -226,7 +227,8 @@ class AllRows:
 
 async def does_what_it_explains(stores: Stores, dialed: Dialed) -> None:
     while True:
-        due = [record.lead.id for record in await stores.leads.list(dialed.campaign.id)]
+        listed = await stores.leads.list(dialed.campaign.id)
+        due = [record.lead.id for record in listed if record.lead.state in DUE]
         explained = {lead: await stores.attempts.explain(lead) for lead in due}
         claim = await dialed.claim()
         if claim == Claim():

@@ -573,6 +573,7 @@ async def test_an_asterisk_that_waits_for_its_end_is_doubtful_until_it_thinks_be
         await _soon(lambda: not ami.is_doubtful)
         pbx.answers["Ping"] = _refuses(pbx, "Asterisk is shutting down")
         await _soon(lambda: ami.is_leaving)
+        pbx.secret = "another"  # or the next link would be told the same
         pbx.drop()
         await _soon(lambda: not ami.is_leaving)
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from dialerd.asterisk.ami import AmiEvent, AmiLinkDown, AmiLinkUp, AmiTimeout
 from dialerd.asterisk.ari import AriEvent, AriLinkDown, AriLinkUp
+from dialerd.asterisk.caller_monitor import CallerMonitor
 from dialerd.asterisk.events import CallNews, EventReader
 from dialerd.asterisk.listener import RETRY_S, AmiNews, AriNews, Listener
 from dialerd.asterisk.queue_monitor import QueueMonitor
+from dialerd.domain.callers import Caller
 from dialerd.domain.calls import LeadHeld, LeadRang
 from tests.factories import ATTEMPT
 from tests.fakes.clock import VirtualTimeLoop, pass_time
@@ -27,11 +29,13 @@ class Ears:
         self.ari_news: asyncio.Queue[AriNews] = asyncio.Queue()
         self.heard: list[CallNews | bool] = []
         self.lags: list[tuple[str, float]] = []
+        self.callers: list[Caller] = []
         self.reader.watch_lead(ATTEMPT)
         self.listener = Listener(
             ami=self.ami,
             reader=self.reader,
             queues=self.queues,
+            callers=CallerMonitor(on_change=self.callers.append),
             on_call_news=self.heard.append,
             on_link=self.heard.append,
             on_lag=lambda link, seconds: self.lags.append((link, seconds)),
@@ -112,6 +116,17 @@ async def test_the_queues_learn_of_a_change_before_the_calls_do() -> None:
             event("AgentCalled", Queue="sales", Uniqueid=str(ATTEMPT), Interface="PJSIP/anna"),
         )
         assert [type(each) for each in ears.heard] == [bool, bool, CallNews]
+
+
+async def test_a_lead_who_calls_back_is_followed_while_the_link_is_up() -> None:
+    async with listening() as ears:
+        await ears.comes(
+            UP,
+            event("UserEvent", UserEvent="DialerdCaller", Uniqueid="1.1", Lead="17"),
+            event("AgentCalled", Uniqueid="1.1", Interface="PJSIP/anna"),
+            AmiLinkDown("lost"),
+        )
+        assert [dict(caller.agents) for caller in ears.callers] == [{"PJSIP/anna": "ringing"}, {}]
 
 
 async def test_the_queues_are_asked_for_after_every_new_link() -> None:

@@ -332,6 +332,18 @@ def replay(name: str) -> list[tuple[str, bool, int]]:
     return seen
 
 
+def test_the_strategy_of_each_queue_is_known_while_asterisk_has_it_and_can_be_asked() -> None:
+    monitor = QueueMonitor(now=lambda: 0.0)
+    question = monitor.begin_resync()
+    for event, headers in recorded("busy"):
+        monitor.feed(event, headers)
+    assert monitor.strategies() == {}  # the list has not ended
+    monitor.feed("QueueStatusComplete", {"ActionID": question})
+    assert monitor.strategies() == {"q1": "rrmemory"}
+    monitor.distrust()
+    assert monitor.strategies() == {}
+
+
 def test_a_recorded_hunt_with_an_agent_who_answers() -> None:
     assert replay("answered-lead-with-hunt-and-bridge") == [
         ("Newchannel", True, 0),
@@ -348,6 +360,14 @@ def test_it_is_told_why_an_agent_pauses_and_whether_he_talks_to_a_caller(asteris
     asterisk.says("QueueMemberStatus", **member, Paused="0")
     [anna] = asterisk.monitor.snapshot("sales").agents
     assert (anna.paused, anna.pause_reason, anna.in_call) == (False, "", False)
+
+
+def test_it_is_told_who_is_a_member_by_asterisks_own_files_and_how_many_calls_an_agent_took(asterisk: Asterisk) -> None:
+    member = {"Interface": ANNA, "MemberName": ANNA, "Status": IN_USE}
+    for membership, fixed in (("dynamic", False), ("static", True), ("realtime", True)):
+        asterisk.says("QueueMemberStatus", **member, Membership=membership, CallsTaken="17")
+        [anna] = asterisk.monitor.snapshot("sales").agents
+        assert (anna.fixed, anna.calls_taken) == (fixed, 17)
 
 
 def test_a_recorded_hunt_with_an_agent_who_rejects() -> None:

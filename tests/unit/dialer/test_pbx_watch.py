@@ -72,10 +72,11 @@ async def test_at_first_all_is_told() -> None:
 async def test_then_only_what_has_changed() -> None:
     ben = an_agent(interface=BEN)
     async with watching(an_agent(), ben) as made:
-        made.puts(an_agent(paused=True, pause_reason="lunch"), ben, waiting=3)
+        made.puts(an_agent(paused=True, pause_reason="lunch", fixed=True, calls_taken=17), ben, waiting=3)
         await pass_time(LOOK_S)
         assert made.rows.told[1:] == [news(agents=[("sales", ANNA)], callers={"sales": 3})]
-        assert made.rows.seen[ANNA].pause_reason == "lunch"
+        anna = made.rows.seen[ANNA]
+        assert (anna.pause_reason, anna.fixed, anna.calls_taken) == ("lunch", True, 17)
         made.puts(ben, waiting=3)
         await pass_time(LOOK_S)
         assert made.rows.told[2:] == [news(gone=[("sales", ANNA)])]

@@ -231,6 +231,21 @@ async def test_a_call_is_only_gone_when_it_stays_away() -> None:
         assert node.tracker.is_tracked(ATTEMPT)
 
 
+async def test_a_call_whose_channel_was_seen_in_between_is_not_taken_for_one_that_stayed_away() -> None:
+    """As after an answer of Asterisk's that was older than the channel, or was not whole: what rings is never dialed again."""
+    row = a_ringing_call()
+    async with restarted(row) as node:
+        await pass_time(SETTLING_S - 0.1)
+        node.telephony.put(a_lead_channel(row, ringing=True, up=False))
+        await pass_time(RETRY_S)
+        node.telephony.channels.clear()
+        node.rescuer.look_again()
+        await pass_time(SETTLING_S - 0.1)
+        assert node.attempts.closed == []
+        await pass_time(SETTLING_S)
+        assert [call.outcome for call in node.attempts.closed] == [Outcome.UNKNOWN]
+
+
 async def test_a_call_that_is_followed_and_whose_end_was_not_seen_is_closed() -> None:
     async with in_the_middle_of_a_call() as node:
         node.telephony.channels.clear()
