@@ -48,6 +48,7 @@ from dialerd.dialer.vital_signs import VitalSigns
 from dialerd.domain.calls import CallEvent, KeptAgent
 from dialerd.domain.offers import Offer
 from dialerd.domain.pacing import HoldReason
+from dialerd.ending import end_soon
 from dialerd.errors import DialerdError, NodeNameTaken, SettingsError
 from dialerd.lead_sources.crm_results import result_request
 from dialerd.log import configure
@@ -434,6 +435,7 @@ class _Daemon:
                 await self.tracker.idle.wait()
         except TimeoutError:
             log.info("calls_left_to_the_next_start", calls=len(self.tracker.calls))
+        end_soon()
         await self.supervisor.closed()
         self.tracker.let_all_go()
 

@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.lab import DIALERD_AMI_LOGIN, DIALERD_ARI_LOGIN, Lab
+from tests.lab import DIALERD_AMI_LOGIN, DIALERD_ARI_LOGIN, Lab, LabError
 
 BYTECODE = Path(tempfile.gettempdir()) / f"dialerd-bytecode-{os.getuid()}"
+ENDS_WITHIN_S = 60.0
+"""Longer than a daemon that is told to end takes by itself (`dialerd.ending`), with the patience of tests for calls that ring."""
 AS_INSTALLED = {"PYTHONPYCACHEPREFIX": str(BYTECODE), "PYTHONDONTWRITEBYTECODE": ""}
 """An installed package has bytecode, wherever the sources are that run here, and whatever is usual on this machine. Without it each
 command takes a second longer to start."""
@@ -67,7 +69,7 @@ class Daemon:
         if self._process.returncode is None:
             self._process.send_signal(signum)
         process, self._process = self._process, None
-        return await process.wait()
+        return await ended(process, self.log)
 
     def send_signal(self, signum: signal.Signals) -> None:
         """Without waiting for what it does."""
@@ -176,7 +178,20 @@ async def web_process(environment: Mapping[str, str], folder: Path) -> AsyncIter
     finally:
         if process.returncode is None:
             process.terminate()
-        await process.wait()
+        await ended(process, log)
+
+
+async def ended(process: asyncio.subprocess.Process, log: Path) -> int:
+    """The exit status. One that does not end in time is killed, after it has said in its log where it stood; raises LabError."""
+    try:
+        async with asyncio.timeout(ENDS_WITHIN_S):
+            return await process.wait()
+    except TimeoutError:
+        pass
+    process.send_signal(signal.SIGCONT)  # a test may have failed while it was frozen
+    process.send_signal(signal.SIGABRT)
+    await process.wait()
+    raise LabError(f"dialerd did not end: {log.read_text(encoding='utf-8')[-8000:]}")
 
 
 async def _listens(port: int) -> bool:

@@ -1,6 +1,7 @@
 """The commands around the daemon: run it, prepare its database, check its surroundings."""
 
 import asyncio
+import faulthandler
 import gc
 import signal
 from contextlib import suppress
@@ -13,6 +14,7 @@ from dialerd import systemd
 from dialerd.cli.console import AsJson, complain, out, plain, print_json, say
 from dialerd.cli.doors import FAILED, is_foreseen, tell
 from dialerd.cli.session import session_of
+from dialerd.ending import end_soon
 from dialerd.log import configure
 from dialerd.settings import Settings
 from dialerd.store.embedded import database
@@ -36,6 +38,7 @@ def run(
     session = session_of(context)
     settings = session.settings
     configure(settings.log)
+    faulthandler.enable()  # systemd's watchdog sends SIGABRT: then it is told where we stand
     # Imported here because it takes longer than all of what the other commands need. What is loaded already is kept for good, so
     # that it is not looked through for garbage again and again meanwhile: that would be a fifth of the start.
     gc.freeze()
@@ -53,6 +56,7 @@ def web(context: typer.Context) -> None:
     """Serve the REST API, until SIGTERM or Ctrl-C. It needs the database alone, and may run on another host than the daemon."""
     settings = session_of(context).settings
     configure(settings.log)
+    faulthandler.enable()
     from dialerd import web as server
 
     async def work() -> None:
@@ -61,6 +65,7 @@ def web(context: typer.Context) -> None:
 
             def stop() -> None:
                 systemd.stopping("requests that are under way end")
+                end_soon()
                 serving.cancel()
 
             for signum in (signal.SIGTERM, signal.SIGINT):

@@ -221,6 +221,10 @@ async def test_a_daemon_that_stands_still_gives_systemd_no_sign_of_life(
     assert heard(manager) == []
     os.kill(daemon.pid, signal.SIGCONT)
     await lab.wait_for(lambda: "WATCHDOG=1" in heard(manager), PATIENCE_S)
+    assert await daemon.stop(signal.SIGABRT) == -signal.SIGABRT, "what systemd sends then"
+    assert "select" in daemon.log.read_text(encoding="utf-8").rpartition("Fatal Python error: Aborted")[2], (
+        "where it stood"
+    )
 
 
 # --- F45: settings that are read again --------------------------------------------------------------------------------
