@@ -562,7 +562,6 @@ class _Daemon:
     async def _heartbeat(self, node: str) -> None:
         while True:
             try:
-                await self.nodes.note_queues(self.queues.strategies())
                 oldest = await self.nodes.oldest_snapshot()
                 self._oldest_transaction_s = oldest.age.total_seconds() if oldest else 0.0
                 self._database_up = True

@@ -1,5 +1,7 @@
 """The command line: every act of an operator, and the daemon itself. `main` is the program `dialerd`."""
 
+import faulthandler
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -98,6 +100,9 @@ def before_every_command(
 
 def main() -> None:
     """Ends the process. An error that nobody foresaw is told in one line, too, with the place where it arose."""
+    if sys.stderr is None:  # it was closed before we began
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    faulthandler.enable()  # whoever is sent SIGABRT, for example by systemd's watchdog, says where he stood
     completion_init()  # for `dialerd completion`; typer's own options for it would write into people's dotfiles
     try:
         app()

@@ -1,7 +1,6 @@
 """The commands around the daemon: run it, prepare its database, check its surroundings."""
 
 import asyncio
-import faulthandler
 import gc
 import signal
 from contextlib import suppress
@@ -38,7 +37,6 @@ def run(
     session = session_of(context)
     settings = session.settings
     configure(settings.log)
-    faulthandler.enable()  # systemd's watchdog sends SIGABRT: then it is told where we stand
     # Imported here because it takes longer than all of what the other commands need. What is loaded already is kept for good, so
     # that it is not looked through for garbage again and again meanwhile: that would be a fifth of the start.
     gc.freeze()
@@ -56,7 +54,6 @@ def web(context: typer.Context) -> None:
     """Serve the REST API, until SIGTERM or Ctrl-C. It needs the database alone, and may run on another host than the daemon."""
     settings = session_of(context).settings
     configure(settings.log)
-    faulthandler.enable()
     from dialerd import web as server
 
     async def work() -> None:

@@ -64,6 +64,7 @@ class PbxWatch:
                 gone_queues=gone_queues,
                 anew=anew,
             )
+            await self._rows.note_queues(self._queues.strategies())
             self._agents, self._callers, self._told_at = agents, callers, self._clock.monotonic()
 
     def _is_silent(self) -> bool:

@@ -339,10 +339,16 @@ class PbxRows(Protocol):
         """What differs from what was told before: agents, those who are `gone` (queue, interface), callers by queue. `anew`:
         nothing of that is known to stand."""
 
+    async def note_queues(self, strategies: Mapping[str, str]) -> None:
+        """The queues that Asterisk has, with the strategy of each."""
+
 
 class Queues(Protocol):
     def names(self) -> Sequence[str]:
         """Every queue that Asterisk has; empty while that is not known."""
+
+    def strategies(self) -> Mapping[str, str]:
+        """How each of them picks the agent whose phone rings, as Asterisk names it."""
 
     def set_wrapup(self, queue: str, seconds: float) -> None: ...
 

@@ -1,7 +1,7 @@
 """The daemons that share the database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -169,14 +169,6 @@ class NodeStore:
         """Whether it is to start no call any more, and to hand its campaigns to others. Raises NotFound."""
         if await _sql.set_draining(self._pool, node=node, draining=draining) is None:
             raise NotFound("node", node)
-
-    @store_call
-    async def note_queues(self, strategies: Mapping[str, str]) -> None:
-        """The queues that Asterisk has, with the strategy of each: a campaign whose queue is missing is refused its start."""
-        told = {
-            name: strategy for name, strategy in strategies.items() if name.isprintable() and strategy.isprintable()
-        }
-        await _sql.note_queues(self._pool, names=list(told), strategies=list(told.values()))
 
     @store_call
     async def list(self) -> Sequence[Node]:

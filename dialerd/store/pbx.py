@@ -84,6 +84,14 @@ class PbxStore:
             await _sql.note_sight(connection, node=node)
 
     @store_call
+    async def note_queues(self, strategies: Mapping[str, str]) -> None:
+        """The queues that Asterisk has, with the strategy of each: a campaign whose queue is missing is refused its start."""
+        told = {
+            name: strategy for name, strategy in strategies.items() if name.isprintable() and strategy.isprintable()
+        }
+        await _sql.note_queues(self._pool, names=list(told), strategies=list(told.values()))
+
+    @store_call
     async def queues(self, *, after: str = "", limit: int) -> Sequence[QueueView]:
         """By name."""
         rows = _sql.page_of_queues(self._pool, fresh_for=FRESH_FOR, name=None, after=after, page=limit)

@@ -10,18 +10,6 @@ ON CONFLICT (id) DO UPDATE SET started_at = now(), heartbeat_at = now(), version
 UPDATE nodes SET heartbeat_at = now(), asterisk_away_since = CASE WHEN NOT :asterisk_up THEN coalesce(asterisk_away_since, now()) END
 WHERE id = :node;
 
--- name: note_queues(names, strategies)!
--- Told every few seconds, written far more seldom. All at once or none: while no daemon lives that could tell, they must not
--- grow too old for a start (start_facts) one after the other, or those that did so first would seem to be gone.
-WITH gone AS (
-    DELETE FROM pbx_queues WHERE seen_at < now() - interval '1 day'
-), told AS (
-    SELECT * FROM unnest(:names::text[], :strategies::text[]) AS queue (name, strategy)
-)
-INSERT INTO pbx_queues (name, strategy, seen_at) SELECT name, strategy, now() FROM told
-WHERE EXISTS (SELECT FROM told LEFT JOIN pbx_queues USING (name) WHERE coalesce(seen_at, '-infinity') < now() - interval '30 seconds')
-ON CONFLICT (name) DO UPDATE SET strategy = excluded.strategy, seen_at = now();
-
 -- name: list_nodes()
 SELECT id, started_at, heartbeat_at, version, pbx, draining, now() - heartbeat_at AS silent_for,
        (SELECT count(*) FROM campaigns WHERE owner = nodes.id AND lease_until > now()) AS campaigns,

@@ -35,6 +35,21 @@ DELETE FROM pbx_callers WHERE node = :node AND queue = ANY (:queues::text[]);
 -- name: note_sight(node)!
 INSERT INTO pbx_sight (node, seen_at) VALUES (:node, now()) ON CONFLICT (node) DO UPDATE SET seen_at = now();
 
+-- name: note_queues(names, strategies)!
+-- Told every few seconds, written far more seldom. All at once or none: while no daemon lives that could tell, they must not
+-- grow too old for a start (start_facts) one after the other, or those that did so first would seem to be gone.
+WITH gone AS (
+    DELETE FROM pbx_queues WHERE seen_at < now() - interval '1 day'
+), told AS (
+    SELECT * FROM unnest(:names::text[], :strategies::text[]) AS queue (name, strategy)
+)
+INSERT INTO pbx_queues (name, strategy, seen_at) SELECT name, strategy, now() FROM told
+WHERE EXISTS (
+    SELECT FROM told LEFT JOIN pbx_queues AS noted USING (name)
+    WHERE coalesce(seen_at, '-infinity') < now() - interval '30 seconds' OR noted.strategy <> told.strategy
+)
+ON CONFLICT (name) DO UPDATE SET strategy = excluded.strategy, seen_at = now();
+
 -- name: page_of_queues(fresh_for, name, after, page)
 -- Those that Asterisk has; of one name, or (NULL) all. Several daemons on one Asterisk see the same: the one that looked last is
 -- believed. An agent who is in the queue on two Asterisks is there twice.

@@ -59,6 +59,7 @@ async def test_a_campaign_is_built_run_watched_listened_to_and_stopped_in_the_po
     await lab.set_fates(talk_s=(4, 4))
     *people, listed = some(4, PERSON)
     (waits,) = some(1, LONG_RING)
+    await desk.until_queues_are_known()
     page = await signed_in(browser, portal, "olga")
     await put_on_the_list(page, listed)
     await fill_in_the_basics(page)
@@ -175,6 +176,7 @@ async def test_an_agent_logs_in_accepts_a_preview_talks_and_says_what_came_of_it
         preview_order=PreviewOrder.ACCEPT_FIRST,
         offer_s=60,
     )
+    await desk.until_queues_are_known()
     page = await signed_in(browser, portal, "anna")
     await page.get_by_role("button", name="Log in").first.click()
     await desk.start(campaign)

@@ -25,6 +25,9 @@ class FakeQueues:
     def names(self) -> list[str]:
         return [name for name, snapshot in self.snapshots.items() if snapshot.known]
 
+    def strategies(self) -> dict[str, str]:
+        return dict.fromkeys(self.names(), "rrmemory")
+
     def set_wrapup(self, queue: str, seconds: float) -> None:
         self.wrapups[queue] = seconds
 

@@ -35,7 +35,7 @@ async def tell(
 ) -> None:
     await stores.nodes.register(node, "1.2")
     await stores.nodes.note_pbx(node, pbx)
-    await stores.nodes.note_queues({"sales": "rrmemory", "support": "rrmemory"})
+    await stores.pbx.note_queues({"sales": "rrmemory", "support": "rrmemory"})
     await stores.pbx.note(node, agents=agents, callers={"sales": waiting}, anew=True)
 
 

@@ -26,7 +26,7 @@ async def node(stores: Stores) -> str:
     await stores.campaigns.create(CampaignSettings(name="Summer", queue="sales", caller_id_enabled=False))
     await stores.nodes.register("one", "1.2")
     await stores.nodes.note_pbx("one", "00:11")
-    await stores.nodes.note_queues({"sales": "rrmemory", "support": "rrmemory"})
+    await stores.pbx.note_queues({"sales": "rrmemory", "support": "rrmemory"})
     return "one"
 
 

@@ -383,7 +383,7 @@ def test_a_paused_or_stopped_campaign_is_resumed_and_no_other(dialerd: Dialerd) 
 
 def test_a_start_is_refused_with_all_reasons_at_once(dialerd: Dialerd) -> None:
     dialerd("campaign", "create", "Spring", "--queue", "nosuch", "--caller-ids", "--profile", "us")
-    dialerd.in_stores(lambda stores: stores.nodes.note_queues({"sales": "rrmemory"}))
+    dialerd.in_stores(lambda stores: stores.pbx.note_queues({"sales": "rrmemory"}))
     told = dialerd.refused("campaign", "start", "Spring")
     for reason in (
         "customer_wait_sla_s is 3: set 2 or less (rule us-abandoned-call of compliance profile us",

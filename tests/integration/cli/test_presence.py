@@ -32,7 +32,7 @@ def queues(dialerd: Dialerd) -> None:
 
     async def work(stores: Stores) -> None:
         await neighbours(stores, "one")
-        await stores.nodes.note_queues({"sales": "rrmemory"})
+        await stores.pbx.note_queues({"sales": "rrmemory"})
         anna = SeenAgent(
             queue="sales",
             interface=ANNA,

@@ -57,7 +57,7 @@ async def scene(pool: Pool) -> Scene:
     stores = Stores(pool)
     await stores.a_draft(name="Summer", queue="sales")
     await neighbours(stores, "one", "two")
-    await stores.nodes.note_queues({"sales": "rrmemory", "support": "rrmemory"})
+    await stores.pbx.note_queues({"sales": "rrmemory", "support": "rrmemory"})
     return Scene(stores, await AccountStore(pool).get())
 
 

@@ -107,7 +107,7 @@ async def test_what_does_not_exist_is_named(stores: Stores) -> None:
 
 async def test_a_start_is_refused_with_every_reason(stores: Stores) -> None:
     draft = await stores.a_draft(caller_id_enabled=True, profile="us", customer_wait_sla_s=9)
-    await stores.nodes.note_queues({"support": "rrmemory"})
+    await stores.pbx.note_queues({"support": "rrmemory"})
     await stores.pool.execute("UPDATE campaigns SET concurrency = 51")  # a row from before this limit
     for action in (CampaignAction.START, CampaignAction.SCHEDULE):
         with pytest.raises(StartRefused) as refused:
@@ -125,13 +125,13 @@ async def test_a_start_is_refused_with_every_reason(stores: Stores) -> None:
 
 async def test_a_queue_that_asterisk_has_does_not_stand_in_the_way(stores: Stores) -> None:
     draft = await stores.a_draft(leads=1)
-    await stores.nodes.note_queues({"support": "rrmemory", "sales": "rrmemory"})
+    await stores.pbx.note_queues({"support": "rrmemory", "sales": "rrmemory"})
     assert (await stores.campaigns.act(draft.id, CampaignAction.START)).status is CampaignStatus.RUNNING
 
 
 async def test_what_asterisk_had_some_time_ago_proves_nothing_about_a_queue(stores: Stores) -> None:
     draft = await stores.a_draft(leads=1)
-    await stores.nodes.note_queues({"support": "rrmemory"})
+    await stores.pbx.note_queues({"support": "rrmemory"})
     await stores.pool.execute("UPDATE pbx_queues SET seen_at = now() - interval '3 minutes'")
     assert (await stores.campaigns.act(draft.id, CampaignAction.START)).status is CampaignStatus.RUNNING
 
@@ -139,7 +139,7 @@ async def test_what_asterisk_had_some_time_ago_proves_nothing_about_a_queue(stor
 async def test_a_campaign_that_lost_its_queue_is_not_resumed(stores: Stores) -> None:
     dialed = await stores.a_dialed_campaign()
     await stores.campaigns.act(dialed.campaign.id, CampaignAction.PAUSE)
-    await stores.nodes.note_queues({"support": "rrmemory"})
+    await stores.pbx.note_queues({"support": "rrmemory"})
     with pytest.raises(StartRefused, match="queue sales"):
         await stores.campaigns.act(dialed.campaign.id, CampaignAction.RESUME)
 
@@ -264,7 +264,7 @@ async def test_of_many_daemons_one_starts_it(stores: Stores) -> None:
 async def test_a_scheduled_campaign_that_cannot_start_says_why_and_starts_once_it_is_mended(stores: Stores) -> None:
     draft = await stores.a_draft(leads=1)
     await stores.campaigns.act(draft.id, CampaignAction.SCHEDULE, starts_at=datetime.now(UTC))
-    await stores.nodes.note_queues({"support": "rrmemory"})
+    await stores.pbx.note_queues({"support": "rrmemory"})
     await stores.campaigns.edit(draft.id, {"caller_id_enabled": True})
     for _ in range(2):
         assert await stores.campaigns.start_due() == 0
@@ -283,7 +283,7 @@ async def test_one_scheduled_campaign_that_cannot_start_does_not_hold_up_the_oth
     for name, queue in (("Spring", "sales"), ("Autumn", "support")):
         draft = await stores.a_draft(name=name, queue=queue, leads=1)
         await stores.campaigns.act(draft.id, CampaignAction.SCHEDULE, starts_at=datetime.now(UTC))
-    await stores.nodes.note_queues({"support": "rrmemory"})
+    await stores.pbx.note_queues({"support": "rrmemory"})
     assert await stores.campaigns.start_due() == 1
     assert (await stores.campaigns.find("Autumn")).status is CampaignStatus.RUNNING
 

@@ -124,7 +124,7 @@ async def test_nor_without_the_queue_that_its_menu_leads_to(stores: Stores) -> N
 
 async def test_a_menu_without_a_queue_needs_none_of_asterisks(stores: Stores) -> None:
     await stores.menus.put(MENU)
-    await stores.nodes.note_queues({"support": "rrmemory"})
+    await stores.pbx.note_queues({"support": "rrmemory"})
     assert await reasons(stores, (await stores.a_draft(leads=1, **USES_IT)).id) == []
 
 

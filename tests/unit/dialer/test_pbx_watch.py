@@ -37,6 +37,10 @@ class FakePbxRows:
         self.told.append({**news, "callers": callers, "gone_queues": sorted(gone_queues), "anew": anew})
         self.seen = {agent.interface: agent for agent in agents}
 
+    async def note_queues(self, strategies: Mapping[str, str]) -> None:
+        await self.trouble.strike()
+        self.strategies = strategies
+
 
 class Watch:
     def __init__(self) -> None:
@@ -84,8 +88,10 @@ async def test_then_only_what_has_changed() -> None:
 
 async def test_a_queue_that_is_gone_is_told() -> None:
     async with watching(an_agent()) as made:
+        assert made.rows.strategies == {"sales": "rrmemory"}
         made.puts(queue="support")
         await pass_time(LOOK_S)
+        assert made.rows.strategies == {"sales": "rrmemory", "support": "rrmemory"}
         made.queues.snapshots.pop("support")
         await pass_time(LOOK_S)
         assert made.rows.told[2:] == [news(gone_queues=["support"])]
