@@ -8,12 +8,13 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 from tests.lab import DIALERD_AMI_LOGIN, DIALERD_ARI_LOGIN, Lab, LabError
 
 BYTECODE = Path(tempfile.gettempdir()) / f"dialerd-bytecode-{os.getuid()}"
+ANSWERS_WITHIN_S = 10.0
 ENDS_WITHIN_S = 60.0
 """Longer than a daemon that is told to end takes by itself (`dialerd.ending`), with the patience of tests for calls that ring."""
 AS_INSTALLED = {"PYTHONPYCACHEPREFIX": str(BYTECODE), "PYTHONDONTWRITEBYTECODE": ""}
@@ -81,15 +82,14 @@ class Daemon:
         return " 200 " in (await self.get("/readyz")).partition("\r\n")[0]
 
     async def get(self, path: str) -> str:
-        """The whole HTTP answer; empty while nobody listens."""
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.http_port)
-        except OSError:
-            return ""
-        writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-        answer = await reader.read()
-        writer.close()
-        return answer.decode()
+        """The whole HTTP answer; empty while nobody listens, or answers."""
+        with suppress(OSError):
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.http_port)
+                with closing(writer):
+                    writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                    return (await reader.read()).decode()
+        return ""
 
     async def cli(self, *arguments: str, given: str = "") -> str:
         """Run one `dialerd` command as a user would, `given` on its standard input; what it printed. Raises CommandFailed."""
