@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from dialerd.clock import set_within
 from dialerd.dialer.ports import OptOutMarks
+from dialerd.dialer.watch import watch
 from dialerd.errors import DialerdError
 
 log = structlog.get_logger(__name__)
@@ -28,13 +28,7 @@ class OptOutLine:
 
     async def run(self) -> None:
         """Look at once when Asterisk is reached, and now and then besides. Never ends."""
-        while True:
-            self._look_now.clear()
-            try:
-                await self.look()
-            except DialerdError as trouble:
-                log.debug("opt_out_line_not_looked_at", why=str(trouble))
-            await set_within(self._look_now, LOOK_S)
+        await watch(self._look_now, self.look, every_s=LOOK_S, trouble="opt_out_line_not_looked_at")
 
     async def look(self) -> None:
         """A mark stays until the number is on the list, and one's trouble is not the others'."""
