@@ -72,9 +72,12 @@ async def a_webhook_at(stores: Stores, url: str) -> int:
 
 
 async def until(fact: Callable[[], Awaitable[bool]]) -> None:
+    """The looks are far enough apart for the API's limit of requests."""
     async with asyncio.timeout(60):
-        while not await fact():
-            pass  # each look is a question to the database
+        while True:
+            if await fact():
+                return
+            await asyncio.sleep(0.1)
 
 
 async def deliveries(client: httpx.AsyncClient, webhook: int, state: str | None = None) -> list[dict[str, Any]]:

@@ -4,7 +4,8 @@ So is a page of what people look at."""
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, cast
+from contextlib import asynccontextmanager
+from typing import Any, Self, cast
 
 import pytest
 
@@ -16,6 +17,7 @@ from dialerd.store.history import LONGEST_CALL, Span
 from dialerd.store.leads import LeadFilter, LeadStore
 from dialerd.store.pool import Connection, Pool, connect
 from dialerd.store.queries import queries_of
+from dialerd.store.recordings import RecordingStore
 from tests.integration.store.scene import Dialed, Stores
 from tests.postgres import new_database
 
@@ -174,20 +176,40 @@ async def test_a_page_of_what_people_search_is_read_along_an_index_and_no_furthe
     await pool.execute(_MINGLED, campaigns, timeout=60)
     await pool.execute(_CALLS, 20_000, timeout=60)
     await pool.execute("ANALYZE", timeout=60)
-    async with pool.acquire() as connection, connection.transaction():
+    async with pool.acquire() as connection, Looked.at(connection) as looked:
         leads, activity = LeadStore(only(connection)), ActivityStore(only(connection))
         for wanted in WANTED:
             found, following = await leads.search(campaigns[0], wanted, limit=10)
             assert (len(found), following is None) == (10, False)
         calls, _ = await activity.calls(1, CallFilter(campaign_id=campaigns[0]), limit=10)
         assert len(calls) == 10
-        assert await found_by_index(connection, "leads") < 500
-        assert await found_by_index(connection, "attempts") < 100
+        assert await looked.at_rows_of("leads") < 500
+        assert await looked.at_rows_of("attempts") < 100
+
+
+_RECORDED = """
+    WITH talks AS (UPDATE attempts SET agent = 'PJSIP/' || lead_id % 200 RETURNING id, campaign_id, opened_at)
+    INSERT INTO recordings (attempt_id, campaign_id, node, name, recorded_at)
+    SELECT id, campaign_id, 'one', id, opened_at FROM talks
+"""
+
+
+async def test_the_recordings_of_an_agent_are_found_without_looking_at_those_of_others(pool: Pool) -> None:
+    campaign = (await Stores(pool).a_draft()).id
+    await pool.execute(_MINGLED, [campaign], timeout=60)
+    await pool.execute(_CALLS, 10_000, timeout=60)
+    await pool.execute(_RECORDED, timeout=60)
+    await pool.execute("VACUUM ANALYZE", timeout=60)
+    async with pool.acquire() as connection, Looked.at(connection) as looked:
+        recordings = RecordingStore(only(connection))
+        assert len(await recordings.of_agent(1, "PJSIP/17", limit=10)) == 10
+        assert await looked.at_rows_of("recordings") < 200
+        assert await looked.at_rows_of("attempts") < 200
 
 
 async def test_how_many_leads_each_rule_holds_is_told_without_looking_at_them(crowd: Pool) -> None:
     await crowd.execute("ANALYZE", timeout=60)
-    async with crowd.acquire() as connection, connection.transaction():
+    async with crowd.acquire() as connection, Looked.at(connection) as looked:
         held = (await CampaignStore(only(connection), profiles()).overview(1)).held_leads
         assert [(one.rule, one.leads, one.until is None) for one in held] == [
             ("cooloff", LEADS // 4, False),
@@ -195,7 +217,7 @@ async def test_how_many_leads_each_rule_holds_is_told_without_looking_at_them(cr
             ("legal_hours", LEADS // 8, False),
             ("number_cap", LEADS // 8, False),
         ]
-        assert await found_by_index(connection, "leads") < 100
+        assert await looked.at_rows_of("leads") < 100
 
 
 def only(connection: Connection) -> Pool:
@@ -215,12 +237,30 @@ class _Only:
         pass
 
 
-async def found_by_index(connection: Connection, table: str) -> int:
-    """Rows of the table that this transaction has looked at, found by an index or one after the other; in functions, too."""
-    read: int = await connection.fetchval(
-        "SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = $1", table
-    )
-    return read
+class Looked:
+    """Rows that a transaction has looked at, found by an index or one after the other; in functions, too."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._before: Mapping[str, int] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, connection: Connection) -> AsyncIterator[Self]:
+        """From now on. A session keeps what it has looked at to itself for a second: what was before counts in every transaction."""
+        async with connection.transaction():
+            looked = cls(connection)
+            looked._before = await looked._all()
+            yield looked
+
+    async def at_rows_of(self, table: str) -> int:
+        return (await self._all())[table] - self._before[table]
+
+    async def _all(self) -> Mapping[str, int]:
+        rows = await self._connection.fetch(
+            "SELECT relname, coalesce(idx_tup_fetch, 0) + seq_tup_read AS looked_at FROM pg_stat_xact_user_tables"
+        )
+        return {row["relname"]: row["looked_at"] for row in rows}
 
 
 async def test_calls_over_time_are_read_along_an_index_from_the_first_that_may_matter(crowd: Pool) -> None:
