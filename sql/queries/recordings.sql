@@ -57,18 +57,17 @@ WHERE campaigns.account_id = :account_id AND recordings.state = coalesce(:record
 ORDER BY recorded_at DESC, attempt_id DESC LIMIT :page;
 
 -- name: recordings_of_agent(account_id, agent, campaign_id, recording_state, since, until, behind_at, behind_id, page)
--- The same of one agent; NULL: in any campaign. An agent's calls are few enough to be sorted; the planner would rather walk the
--- recordings of everybody until it has met enough of this agent's.
-WITH calls AS MATERIALIZED (
-    SELECT id, campaign_id, lead_id, agent FROM attempts
-    WHERE agent = :agent AND campaign_id = coalesce(:campaign_id, campaign_id)
-)
-SELECT recordings.*, calls.campaign_id, calls.lead_id, calls.agent, coalesce(nodes.pbx, '') AS pbx, now() AS now
-FROM calls
-JOIN LATERAL (SELECT * FROM recordings WHERE attempt_id = calls.id OFFSET 0) AS recordings ON true
-JOIN campaigns ON campaigns.id = calls.campaign_id
+-- The same of one agent; NULL: in any campaign. An agent's calls are few enough to be sorted.
+SELECT recordings.*, attempts.campaign_id, attempts.lead_id, attempts.agent, coalesce(nodes.pbx, '') AS pbx, now() AS now
+FROM attempts
+JOIN LATERAL (
+    SELECT * FROM recordings WHERE attempt_id = attempts.id
+    OFFSET 0  -- call by call, instead of all recordings until there are enough of this agent
+) AS recordings ON true
+JOIN campaigns ON campaigns.id = attempts.campaign_id
 LEFT JOIN nodes ON nodes.id = recordings.node
-WHERE campaigns.account_id = :account_id AND recordings.state = coalesce(:recording_state, recordings.state)
+WHERE attempts.agent = :agent AND campaigns.account_id = :account_id AND campaigns.id = coalesce(:campaign_id, campaigns.id)
+  AND recordings.state = coalesce(:recording_state, recordings.state)
   AND recorded_at >= coalesce(:since::timestamptz, '-infinity') AND recorded_at < coalesce(:until::timestamptz, 'infinity')
   AND (recorded_at, attempt_id) < (coalesce(:behind_at::timestamptz, 'infinity'), :behind_id::uuid)
 ORDER BY recorded_at DESC, attempt_id DESC LIMIT :page;
