@@ -3,11 +3,12 @@ process, which may be killed, frozen and started again."""
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any
 
+from dialerd.domain.outcomes import Outcome
 from tests.acceptance.desk import PATIENCE_S, Desk
 from tests.faults.proxy import FaultProxy, Way
 from tests.lab import LAB_LOGIN, Ami, Lab, LabError
@@ -88,6 +89,15 @@ async def until_readiness_says(desk: Desk, words: str) -> None:
 def logged(desk: Desk, event: str) -> int:
     """How often the daemon's log tells of it."""
     return len(re.findall(rf"\b{event}\b", desk.daemon.log.read_text(encoding="utf-8")))
+
+
+async def each_was_dialed_once(desk: Desk, numbers: Collection[str]) -> None:
+    """But a call in doubt may also have never been: its order was on the way when the line was lost, and is `unknown` then."""
+    dialed = desk.dialed()
+    never = sorted(set(numbers) - set(dialed))
+    assert sorted([*dialed, *never]) == sorted(numbers)
+    assert len(never) <= logged(desk, "call_in_doubt")
+    assert [await desk.outcomes(number) for number in never] == [[Outcome.UNKNOWN]] * len(never)
 
 
 def measured(**figures: Any) -> None:
