@@ -186,8 +186,7 @@ class FaultProxy:
             while True:
                 due, piece = await on_the_way.get()
                 await asyncio.sleep(due - asyncio.get_running_loop().time())
-                if not self._caught(lane, piece):
-                    await lane.flows.wait()
+                await self._let_through(lane, piece)
                 if not piece:  # the end; of a half-open line nobody hears it
                     break
                 if not lane.swallows:
@@ -197,14 +196,23 @@ class FaultProxy:
             self._writers.discard(sink)
             sink.close()
 
-    def _caught(self, lane: _Lane, piece: bytes) -> bool:
-        """Whether the piece is to arrive although the way has just been closed behind it."""
+    async def _let_through(self, lane: _Lane, piece: bytes) -> None:
+        """Until the piece may arrive. One that has waited behind another's catch may be what the next catch is for."""
+        while not self._catches(lane, piece):
+            if lane.flows.is_set():
+                return
+            await lane.flows.wait()
+        if lane.catch is None or not lane.catch.passes:
+            await lane.flows.wait()
+
+    def _catches(self, lane: _Lane, piece: bytes) -> bool:
+        """Whether the way is now closed because of what this piece says."""
         catch = lane.catch
         if catch is None or catch.caught.is_set() or catch.words not in piece:
             return False
         lane.flows.clear()
         catch.caught.set()
-        return catch.passes
+        return True
 
 
 async def _take(lane: _Lane, source: asyncio.StreamReader, on_the_way: asyncio.Queue[tuple[float, bytes]]) -> None:

@@ -25,7 +25,7 @@ from dialerd.store.pool import Pool
 from tests.acceptance.desk import BUSY, LONG_RING, PERSON, Desk, closed_hours, now, open_hours, some
 from tests.daemon import CommandFailed
 from tests.integration.store.scene import Stores
-from tests.lab import Lab
+from tests.lab import FOR_EVER, Lab
 
 AGENTS = ("1010", "1011", "1012", "1013")
 STORM = (CampaignAction.START, CampaignAction.RESUME, CampaignAction.PAUSE, CampaignAction.STOP)
@@ -115,17 +115,18 @@ async def test_two_hundred_random_acts_while_calls_are_made_break_no_law(desk: D
 
 @pytest.mark.acceptance
 async def test_a_phone_that_rings_when_the_hours_end_may_be_answered_and_no_other_is_rung(desk: Desk, lab: Lab) -> None:
-    """F36: the schedule is edited to one that is closed now; the lead who is being rung answers 4 s later."""
+    """F36: the schedule is edited to one that is closed now; the lead who is being rung answers after that."""
     agents = await desk.staff(*AGENTS)
-    await lab.set_fates(long_ring_s=(4, 4))
+    await lab.set_fates(long_ring_s=FOR_EVER)
     [ringer], others = some(1, LONG_RING), some(3, PERSON)
-    campaign = await desk.campaign([ringer, *others], concurrency=1, ring_timeout_s=30)
+    campaign = await desk.campaign([ringer, *others], concurrency=1, ring_timeout_s=120)
     await desk.edit("--schedule", open_hours())
     start = now()
     await desk.start(campaign)
     await desk.until_call_is(ringer, AttemptState.RINGING)
     await desk.edit("--schedule", closed_hours())
     closed = now()
+    await lab.pick_up(ringer)
     assert await desk.until_outcome(ringer) is Outcome.CONNECTED
     await desk.until_silent()
     assert desk.dialed() == [ringer]
@@ -138,10 +139,10 @@ async def test_a_phone_that_rings_when_the_hours_end_may_be_answered_and_no_othe
 
 @pytest.mark.acceptance
 async def test_a_number_that_is_listed_while_it_rings_is_not_called_again(desk: Desk, lab: Lab) -> None:
-    """F37: nobody answers, two attempts are left, and the cool-off is a second; the same for one that is not listed."""
+    """F37: nobody answers, two attempts are left, and the cool-off is short; the same for one that is not listed."""
     agents = await desk.staff(*AGENTS)
     [listed, other] = some(2, range(60, 70))
-    campaign = await desk.dial([listed, other], ring_timeout_s=6, max_attempts=2, cooloff_s=1)
+    campaign = await desk.dial([listed, other], ring_timeout_s=6, max_attempts=2, cooloff_s=8)
     await desk.until_call_is(listed, AttemptState.RINGING)
     await desk.cli("dnc", "add", listed)
     await desk.until_completed(campaign)
@@ -179,9 +180,9 @@ async def test_of_numbers_that_are_listed_while_they_are_claimed_none_is_called_
 async def test_a_lead_in_flight_is_neither_deleted_nor_renewed_and_its_outcome_is_stored(desk: Desk, lab: Lab) -> None:
     """F48: paused, so that its leads may be changed, while the phone of one of them rings."""
     agents = await desk.staff(*AGENTS)
-    await lab.set_fates(long_ring_s=(8, 8))
+    await lab.set_fates(long_ring_s=FOR_EVER)
     [ringer] = some(1, LONG_RING)
-    campaign = await desk.dial([ringer], ring_timeout_s=30)
+    campaign = await desk.dial([ringer], ring_timeout_s=120)
     await desk.until_call_is(ringer, AttemptState.RINGING)
     lead = (await desk.leads(campaign))[ringer].lead
     await desk.act("pause")
@@ -190,6 +191,7 @@ async def test_a_lead_in_flight_is_neither_deleted_nor_renewed_and_its_outcome_i
     file = desk.csv_file(["number", "priority", "first_name"], [ringer, 7, "Renamed"])
     renewed = json.loads(await desk.cli("leads", "import", "list", file, "--duplicates", "always", "--json"))
     assert (renewed["renewed"], renewed["added"]) == (0, 0)
+    await lab.pick_up(ringer)
     assert await desk.until_outcome(ringer) is Outcome.CONNECTED
     record = (await desk.leads(campaign))[ringer]
     assert (record.lead.state, record.lead.first_name) == (LeadState.SUCCESS, lead.first_name)

@@ -3,6 +3,7 @@
 import json
 import sys
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 
@@ -131,8 +132,12 @@ async def test_where_every_trunk_fails_the_campaign_is_held_and_says_how_each_of
     agents = await desk.staff(*AGENTS)
     campaign = await desk.dial(some(60, PERSON), calls_per_second=10, max_attempts=2, cooloff_s=60)
     await desk.until_held(campaign, HoldReason.TRUNK_FAILING, timeout_s=60)
-    told = json.loads(await desk.cli("explain", "campaign", "list", "--json"))
-    assert "the trunk has refused too many calls" in told["why"]
+
+    async def explained() -> list[dict[str, Any]]:
+        told = json.loads(await desk.cli("explain", "campaign", "list", "--json"))
+        return [told] if "the trunk has refused too many calls" in told["why"] else []
+
+    [told] = await lab.wait_for(explained, PATIENCE_S)  # while a trial is under way it is not said
     [verdict] = [each for each in told["verdicts"] if each["reason"] == HoldReason.TRUNK_FAILING]
     assert set(verdict["fact"]) == {"carrier", "reserve"}
     assert any(stands.startswith("pauses for") for stands in verdict["fact"].values())
