@@ -4,7 +4,7 @@ would, rows are read back, and at the end the judge compares them with what the 
 import asyncio
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -177,12 +177,21 @@ class Desk:
             csv.writer(file).writerows([header, *rows])
         return str(path)
 
-    async def end_ringing_in_vain(self) -> None:
-        """Ignored phones fall silent, as if somebody had pressed the red button: the queue asks the next agent."""
-        for channel in await self.lab.far_end.list("CoreShowChannels"):
-            if channel["Context"] == "never":
-                with suppress(LabError):  # the queue may have given up this very moment
-                    await self.lab.far_end.act("Hangup", Channel=channel["Channel"])
+    async def end_ringing_in_vain(self, *, until: Callable[[], Awaitable[bool]]) -> None:
+        """Ignored phones fall silent, as if somebody had pressed the red button: the queue asks the next agent. One may begin to ring
+        only now."""
+
+        async def is_so() -> bool:
+            for channel in await self.lab.far_end.list("CoreShowChannels"):
+                if channel["Context"] == "never":
+                    with suppress(LabError):  # the queue may have given up this very moment
+                        await self.lab.far_end.act("Hangup", Channel=channel["Channel"])
+            return await until()
+
+        await self.lab.wait_for(is_so)
+
+    async def talks(self, number: str) -> bool:
+        return bool((await self.attempts(number))[-1]["state"] == AttemptState.CONNECTED)
 
     # --- reading back ---
 
@@ -420,6 +429,20 @@ class Desk:
     def dialed(self) -> list[str]:
         """The numbers of those calls."""
         return [f"+{call.dialed}" for call in self.calls_in_order()]
+
+    async def each_was_dialed_once(
+        self, numbers: Collection[str], *, in_doubt: int, dialed: Sequence[str] | None = None
+    ) -> None:
+        """But those in doubt, so many at most, may have never been: their order was on a line that was lost, or not yet given when
+        their daemon was killed. `dialed` is what the far ends saw, where that is more than this laboratory's."""
+        dialed = self.dialed() if dialed is None else dialed
+        never = sorted(set(numbers) - set(dialed))
+        assert sorted([*dialed, *never]) == sorted(numbers)
+        assert len(never) <= in_doubt
+        for number in never:
+            assert await self.outcomes(number) in ([Outcome.UNKNOWN], [None]), (
+                "nobody calls it again as if nothing had been"
+            )
 
     def shown(self) -> list[str]:
         """The numbers that those calls showed."""

@@ -37,7 +37,7 @@ async def test_when_nobody_answers_in_time_the_lead_waits_with_music_and_is_serv
     await lab.wait_for(lambda: hears_music(lab, number))
     await lab.queue_remove(QUEUE, "1010")
     await lab.queue_add(QUEUE, "1011")
-    await desk.end_ringing_in_vain()
+    await desk.end_ringing_in_vain(until=lambda: desk.talks(number))
     attempt = await desk.until_call_is(number, AttemptState.CONNECTED)
     assert attempt["agent"] == "PJSIP/1011"
     await desk.until_completed(campaign)

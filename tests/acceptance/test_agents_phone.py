@@ -67,7 +67,7 @@ async def test_nor_when_the_lead_waits_in_the_queue(desk: Desk, lab: Lab) -> Non
     campaign = await desk.dial([number], mask_lead_caller_id=True, agent_dial_timeout_s=1)
     await desk.until_call_is(number, AttemptState.QUEUED)
     await desk.staff("1011")
-    await desk.end_ringing_in_vain()
+    await desk.end_ringing_in_vain(until=lambda: desk.talks(number))
     await desk.until_completed(campaign)
     shown = [f"{leg.caller_number} {leg.caller_name}" for leg in lab.calls("agent")]
     assert shown

@@ -12,9 +12,9 @@ from tests.daemon import CommandFailed
 pytestmark = pytest.mark.acceptance
 
 
-async def schedule(desk: Desk, *, in_s: float) -> datetime:
-    """When it is to start: far enough away for a command that starts up slowly."""
-    starts_at = now() + timedelta(seconds=in_s)
+async def schedule(desk: Desk) -> datetime:
+    """When it is to start: far enough away for this command, and for those that look at it meanwhile, however slowly they start up."""
+    starts_at = now() + timedelta(seconds=25)
     await desk.cli("campaign", "schedule", NAME, "--at", starts_at.isoformat())
     return starts_at
 
@@ -22,7 +22,7 @@ async def schedule(desk: Desk, *, in_s: float) -> datetime:
 async def test_a_scheduled_campaign_starts_by_itself_at_its_time(desk: Desk) -> None:
     agents = await desk.staff("1010")
     campaign = await desk.campaign(some(3, [50]))
-    starts_at = await schedule(desk, in_s=25)  # time for the commands that look at it meanwhile
+    starts_at = await schedule(desk)
     assert await desk.shown_status() == CampaignStatus.SCHEDULED
     assert "it starts by itself at" in await desk.explained()
     await desk.until_completed(campaign)
@@ -45,7 +45,7 @@ async def test_a_campaign_that_cannot_start_at_its_time_says_why_and_starts_once
     agents = await desk.staff("1010")
     gone, late = some(2, [50])
     campaign = await desk.campaign([gone])
-    starts_at = await schedule(desk, in_s=10)
+    starts_at = await schedule(desk)
     await desk.cli("leads", "delete", NAME, "--state", "active")
     await desk.until_over(starts_at)
     await desk.until_held(campaign, "start_refused")
@@ -62,7 +62,7 @@ async def test_a_scheduled_campaign_that_was_cancelled_never_starts(desk: Desk) 
     await desk.staff("1010")
     [never], [later] = some(1, [50]), some(1, [51])
     cancelled = await desk.campaign([never])
-    starts_at = await schedule(desk, in_s=10)
+    starts_at = await schedule(desk)
     await desk.act("cancel")
     await desk.until_over(starts_at)
     await desk.until_completed(await desk.dial([later], name="other"))

@@ -3,6 +3,7 @@
 import base64
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.acceptance
 LEAD = "12025550100"
 MACHINE = "12025550170"
 TALK_S = 5
+WAV_HEADER = 44
 
 
 @pytest.fixture
@@ -335,7 +337,7 @@ async def test_who_is_not_listened_to_is_neither(lab: Lab, ami: Ami) -> None:
 
 
 async def recorded(lab: Lab, name: str) -> bytes | None:
-    """The stored recording, as ARI hands it out; then it is deleted."""
+    """The stored recording, once Asterisk has closed it, as ARI hands it out; then it is deleted."""
     login = base64.b64encode(":".join(DIALERD_ARI_LOGIN).encode()).decode()
     address = f"{lab.ari_url}/recordings/stored/{quote(name, safe='')}"
     async with aiohttp.ClientSession(headers={"Authorization": f"Basic {login}"}) as session:
@@ -343,6 +345,9 @@ async def recorded(lab: Lab, name: str) -> bytes | None:
             if answer.status == 404:
                 return None
             sound = await answer.read()
+        told = int.from_bytes(sound[WAV_HEADER - 4 : WAV_HEADER], "little")
+        if len(sound) != WAV_HEADER + told:
+            return None
         async with session.delete(URL(address, encoded=True)) as answer:
             assert answer.status == 204
     return sound
@@ -370,10 +375,10 @@ async def test_a_talk_through_the_queue_is_recorded_with_both_voices_though_the_
     await dial(ami, LEAD, OWN_QUEUE="sales", OWN_RECORDING=name)
     lead = await ended_lead(lab)
     [agent] = await lab.wait_for(lambda: lab.calls("agent"))
-    sound = await recorded(lab, name)
+    sound = await lab.wait_for(lambda: recorded(lab, name))
     assert sound is not None
     assert both_voices(sound, agent, tmp_path)
-    assert await lab.is_whole(lead, (len(sound) - 44) / 16_000)
+    assert await lab.is_whole(lead, (len(sound) - WAV_HEADER) / 16_000)
 
 
 async def test_a_talk_in_a_bridge_is_recorded_with_both_voices_to_its_end(lab: Lab, ami: Ami, tmp_path: Path) -> None:
@@ -404,10 +409,10 @@ async def test_what_a_lead_hears_alone_is_recorded_only_where_that_is_asked_for(
     await dial(ami, LEAD, OWN_RECORDING=names[0])
     await dial(ami, LEAD, OWN_RECORDING=names[1], OWN_RECORD_ALL="1")
     await lab.wait_for(lambda: len(lab.calls("lead")) == 2)
-    nothing, everything = [await recorded(lab, name) for name in names]
+    nothing, everything = [await lab.wait_for(partial(recorded, lab, name)) for name in names]
     assert nothing is not None
     assert everything is not None
-    assert len(nothing) == 44  # a header, and no sound
+    assert len(nothing) == WAV_HEADER  # and no sound
     (tmp_path / "alone.wav").write_bytes(everything)
     assert Heard.in_file(tmp_path / "alone.wav").names() == ["dialerd/nobody-free"]
 
@@ -424,4 +429,4 @@ async def test_a_recording_is_never_more_than_a_file_in_its_folder(lab: Lab, ami
     name = uuid.uuid4().hex
     await dial(ami, LEAD, OWN_RECORDING=f"../../{name}|;${{EXTEN}})", OWN_RECORD_ALL="1")
     await ended_lead(lab)
-    assert await recorded(lab, f"{name}EXTEN") is not None
+    assert await lab.wait_for(lambda: recorded(lab, f"{name}EXTEN"))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.acceptance
 async def test_a_number_that_is_listed_while_the_campaign_runs_is_not_dialed(desk: Desk, lab: Lab) -> None:
     agents = await desk.staff("1010", "1011")
     *others, last = some(20, BUSY)
-    campaign = await desk.dial([*others, person_lead(last, priority=-1)], calls_per_second=3)
+    campaign = await desk.dial([*others, person_lead(last, priority=-1)], calls_per_second=2)
     await desk.until_seen(1)
     await desk.cli("dnc", "add", last, "--reason", "asked us to stop")
     await desk.until_completed(campaign)

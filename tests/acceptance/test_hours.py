@@ -128,7 +128,7 @@ async def test_no_call_starts_that_could_still_ring_when_the_schedule_closes(des
 async def test_when_the_schedule_opens_calls_start_at_once_and_at_the_set_pace(desk: Desk) -> None:
     agents = await desk.staff("1010", "1011", "1012", "1013", "1014", "1015")
     campaign = await desk.campaign(some(60, BUSY), calls_per_second=4)
-    opens = next_minute(12)
+    opens = next_minute(25)
     await desk.edit("--schedule", hours(opens, opens + timedelta(hours=2)))
     await desk.start(campaign)
     await desk.until_held(campaign, HoldReason.OUTSIDE_SCHEDULE)
@@ -163,7 +163,7 @@ async def test_the_accounts_business_hours_hold_for_campaigns_without_a_schedule
 
 async def test_an_edit_that_closes_or_opens_the_hours_is_in_force_on_the_next_call(desk: Desk) -> None:
     agents = await desk.staff("1010", "1011")
-    leads = some(16, BUSY)
+    leads = some(30, BUSY)
     start = now()
     campaign = await desk.dial(leads, calls_per_second=2)
     await desk.until_seen(2)

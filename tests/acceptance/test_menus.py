@@ -146,7 +146,11 @@ async def test_a_lead_in_a_menu_is_taken_up_again_by_a_daemon_that_is_back_in_ti
     The lead presses well after the daemon is back, and well before the menu, begun anew, gives up.
     """
     campaign, number = await call(desk, lab, (9.0, "1"), menu=PATIENT)
-    await desk.until_call_is(number, AttemptState.MENU)
+
+    async def is_held() -> bool:
+        return any(row["menu_node"] for row in await desk.attempts(number))
+
+    await lab.wait_for(is_held)
     died = now()
     await desk.daemon.stop(signal.SIGKILL)
     await desk.daemon.start()
@@ -155,5 +159,5 @@ async def test_a_lead_in_a_menu_is_taken_up_again_by_a_daemon_that_is_back_in_ti
     if away < STAY - RENEW:
         assert outcome is Outcome.MENU_CHOICE
     elif away > STAY:
-        assert outcome is Outcome.ABANDONED
+        assert outcome in (Outcome.ABANDONED, Outcome.UNKNOWN), "unknown, if the message was over already"
     await desk.judge(campaign, agents=[])

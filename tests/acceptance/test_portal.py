@@ -14,7 +14,7 @@ from dialerd.domain.leads import LeadState
 from dialerd.domain.outcomes import Outcome
 from tests.acceptance.desk import LONG_RING, PERSON, QUEUE, Desk, person_lead, some
 from tests.daemon import running_web
-from tests.lab import Lab
+from tests.lab import FOR_EVER, Lab
 from tests.portal.browser import WIDE, chromium, settled, sign_in
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
@@ -56,7 +56,7 @@ async def test_a_campaign_is_built_run_watched_listened_to_and_stopped_in_the_po
     desk: Desk, lab: Lab, browser: Browser, portal: str
 ) -> None:
     await desk.staff(AGENT, "1011")
-    await lab.set_fates(talk_s=(4, 4))
+    await lab.set_fates(talk_s=(4, 4), long_ring_s=FOR_EVER)
     *people, listed = some(4, PERSON)
     (waits,) = some(1, LONG_RING)
     await desk.until_queues_are_known()
@@ -121,6 +121,7 @@ async def upload_leads_and_choose_numbers(page: Page, numbers: Sequence[str]) ->
 
 async def choose_routing_and_start(page: Page) -> None:
     """Steps 5 to 7."""
+    await page.get_by_label("Ring timeout (s)", exact=True).fill("120")
     await page.get_by_label("Retries (attempts)").fill("3")
     await page.get_by_label("Cool-off (s)", exact=True).fill("1800")
     await page.get_by_role("switch", name="Record calls").click()

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from dialerd.domain.pacing import HoldReason
-from tests.acceptance.desk import BUSY, PATIENCE_S, QUEUE, Desk, some
+from tests.acceptance.desk import BUSY, QUEUE, Desk, some
 from tests.lab import Lab, LabError
 
 pytestmark = pytest.mark.acceptance
@@ -27,8 +27,7 @@ async def test_while_a_caller_waits_no_call_starts_though_an_agent_is_free(desk:
     assert status["hold_sentence"].startswith("a caller is waiting")
     seen = len(lab.calls("lead"))
     await lab.agent_behaviour("1010", "answer")
-    await desk.end_ringing_in_vain()
-    await lab.wait_for(lambda: is_served(lab), PATIENCE_S)
+    await desk.end_ringing_in_vain(until=lambda: is_served(lab))
     await desk.until_seen(seen + 3)
     [caller] = await desk.until_seen(1, "inbound")
     assert caller.hung_up_by == "far_end"  # served, and not sent away

@@ -3,12 +3,11 @@ process, which may be killed, frozen and started again."""
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any
 
-from dialerd.domain.outcomes import Outcome
 from tests.acceptance.desk import PATIENCE_S, Desk
 from tests.faults.proxy import FaultProxy, Way
 from tests.lab import LAB_LOGIN, Ami, Lab, LabError
@@ -89,18 +88,6 @@ async def until_readiness_says(desk: Desk, words: str) -> None:
 def logged(desk: Desk, event: str) -> int:
     """How often the daemon's log tells of it."""
     return len(re.findall(rf"\b{event}\b", desk.daemon.log.read_text(encoding="utf-8")))
-
-
-async def each_was_dialed_once(
-    desk: Desk, numbers: Collection[str], *, in_doubt: int, dialed: Sequence[str] | None = None
-) -> None:
-    """But those in doubt, so many at most, may have never been: their order was on a line that was lost, or not yet written when
-    its daemon was. They are `unknown` then. `dialed` is what the far end saw, where that is more than this laboratory's."""
-    dialed = desk.dialed() if dialed is None else dialed
-    never = sorted(set(numbers) - set(dialed))
-    assert sorted([*dialed, *never]) == sorted(numbers)
-    assert len(never) <= in_doubt
-    assert [await desk.outcomes(number) for number in never] == [[Outcome.UNKNOWN]] * len(never)
 
 
 def measured(**figures: Any) -> None:

@@ -19,7 +19,6 @@ from tests.faults.lines import (
     AMI_PORT,
     LateReplies,
     Wire,
-    each_was_dialed_once,
     flood,
     logged,
     measured,
@@ -71,7 +70,7 @@ async def test_a_line_that_is_reset_again_and_again_costs_no_call_and_doubles_no
         assert await desk.outcomes(number) == [Outcome.CONNECTED]
     for number in others:
         assert set(await desk.outcomes(number)) <= {Outcome.BUSY, Outcome.UNKNOWN}
-    await each_was_dialed_once(desk, [*talkers, ringer, *others], in_doubt=logged(desk, "call_in_doubt"))
+    await desk.each_was_dialed_once([*talkers, ringer, *others], in_doubt=logged(desk, "call_in_doubt"))
     await desk.judge(campaign, agents=agents)
 
 
@@ -99,7 +98,7 @@ async def test_a_half_open_line_is_noticed_and_hardly_a_call_is_in_doubt_meanwhi
     await desk.until_completed(campaign)
     assert await desk.until_outcome(answers) is Outcome.CONNECTED
     assert desk.talk_of(answers) > 3
-    await each_was_dialed_once(desk, [answers, *others], in_doubt=in_doubt)
+    await desk.each_was_dialed_once([answers, *others], in_doubt=in_doubt)
     await desk.judge(campaign, agents=agents)
 
 

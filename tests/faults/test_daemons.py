@@ -25,7 +25,7 @@ from dialerd.store.pool import Pool, connect
 from tests.acceptance.conftest import as_url
 from tests.acceptance.desk import BUSY, PATIENCE_S, PERSON, QUEUE, Desk, now, some
 from tests.daemon import CommandFailed, Daemon, running_daemon
-from tests.faults.lines import each_was_dialed_once, signal_pbx, start_pbx
+from tests.faults.lines import signal_pbx, start_pbx
 from tests.faults.proxy import FaultProxy, Way
 from tests.lab import FOR_EVER, Lab
 from tests.postgres import new_database
@@ -369,7 +369,7 @@ async def test_the_campaigns_of_a_daemon_whose_asterisk_is_away_are_dialed_throu
         calls = [*read_calls(lab.calls_csv), *read_calls(far.calls_csv)]
         await far.reset()
     dialed = [f"+{call.dialed}" for call in calls if call.kind == "lead"]
-    await each_was_dialed_once(desk, leads, in_doubt=1, dialed=dialed)
+    await desk.each_was_dialed_once(leads, in_doubt=1, dialed=dialed)
 
 
 # --- all of it in turn -----------------------------------------------------------------------------------------------
@@ -408,7 +408,7 @@ async def test_a_cluster_of_three_on_two_asterisks(desk: Desk, lab: Lab, pool: P
         calls = [*read_calls(lab.calls_csv), *read_calls(far.calls_csv)]
         await far.reset()
     dialed = [f"+{call.dialed}" for call in calls if call.kind == "lead"]
-    await each_was_dialed_once(desk, leads, in_doubt=2, dialed=dialed)
+    await desk.each_was_dialed_once(leads, in_doubt=2, dialed=dialed)
     for campaign in campaigns:
         evidence = replace(await desk.evidence(campaign, agents=AGENTS), calls=calls)
         journey = max(longest_journey(evidence), evidence.tolerances.journey)

@@ -15,7 +15,6 @@ from tests.acceptance.conftest import impatient_daemon
 from tests.acceptance.desk import BUSY, LONG_RING, PATIENCE_S, PERSON, Desk, now, some
 from tests.daemon import Daemon
 from tests.faults.lines import (
-    each_was_dialed_once,
     logged,
     measured,
     pbx_frozen,
@@ -82,7 +81,7 @@ async def test_an_asterisk_that_is_killed_takes_its_calls_along_and_is_dialed_by
     assert (states[talker], states[ringer]) == (LeadState.SUCCESS, LeadState.COOLOFF)
     first = min(call.invite for call in desk.calls_in_order() if call.invite > killed_at)
     measured(noticed_s=noticed_s, from_back_to_next_invite_s=(first - back).total_seconds())
-    await each_was_dialed_once(desk, [talker, ringer, waits, *others], in_doubt=logged(desk, "call_in_doubt"))
+    await desk.each_was_dialed_once([talker, ringer, waits, *others], in_doubt=logged(desk, "call_in_doubt"))
     await desk.judge(campaign, agents=SALES, but={"L4", "L5"})  # phones that were not told seem busy
 
 
@@ -138,7 +137,7 @@ async def test_an_asterisk_that_stands_still_is_not_dialed_by_and_nobody_is_call
     assert await desk.outcomes(talker) == [Outcome.CONNECTED]
     in_doubt = logged(desk, "call_in_doubt")
     assert in_doubt <= 2
-    await each_was_dialed_once(desk, [talker, *others], in_doubt=in_doubt)
+    await desk.each_was_dialed_once([talker, *others], in_doubt=in_doubt)
     await desk.judge(campaign, agents=agents)
 
 
