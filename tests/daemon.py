@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import os
+import random
 import signal
 import socket
 import sys
@@ -23,9 +24,12 @@ command takes a second longer to start."""
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Out of the range from which the kernel hands ports out: nobody gets it by chance before it is bound."""
+    while True:
+        port = random.SystemRandom().randrange(15_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class CommandFailed(Exception):

@@ -90,14 +90,15 @@ class Visit:
         return ui.timer(seconds, lambda: self._guarded(look), immediate=False)
 
     def when_before(self, agent: str, look: Callable[[], Awaitable[None]], *, at_least_every: float) -> None:
-        """Look as soon as there is something new before the agent (PJSIP/1001), and every so many seconds, while the page is open."""
+        """Look as soon as there is something new before the agent (PJSIP/1001), and every so many seconds, while the page is open; and
+        at first, for what has come since the page was read."""
 
         async def look_for_ever() -> None:
             with self.card_bell.listening(agent) as rung:
                 while True:
-                    await set_within(rung, at_least_every)
                     rung.clear()
                     await self._guarded(look)
+                    await set_within(rung, at_least_every)
 
         task = background_tasks.create(look_for_ever(), name=f"desktop of {agent}")
         self.client.on_delete(lambda: task.cancel() and None)

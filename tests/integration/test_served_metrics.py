@@ -6,12 +6,14 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.daemon import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -19,12 +21,12 @@ PATIENCE_S = 60.0
 LOOK_S = 0.2
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+@pytest.fixture
+def nowhere() -> Iterator[int]:
+    """A port at which nobody listens, and nobody else will."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @asynccontextmanager
@@ -66,9 +68,9 @@ def documented() -> set[str]:
 
 
 async def test_a_daemon_shows_all_that_is_documented_and_what_was_asked_of_its_web_server(
-    database: str, tmp_path: Path
+    database: str, tmp_path: Path, nowhere: int
 ) -> None:
-    figures, api, nowhere = free_ports(3)
+    figures, api = free_port(), free_port()
     settings = {
         "DATABASE__DSN": database,
         "DIALER__SPOOL_DIR": tmp_path,
@@ -94,7 +96,7 @@ async def test_a_daemon_shows_all_that_is_documented_and_what_was_asked_of_its_w
 
 
 async def test_a_web_server_of_its_own_shows_its_requests_on_another_port(database: str) -> None:
-    api, figures = free_ports(2)
+    api, figures = free_port(), free_port()
     settings = {"DATABASE__DSN": database, "WEB__PORT": api, "WEB__METRICS_PORT": figures}
     async with running("web", settings=settings) as process:
         assert (await answer(process, api, "/api/v1/session")).status_code == 401

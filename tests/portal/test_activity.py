@@ -123,9 +123,9 @@ async def test_a_deleted_recording_is_not_to_be_heard_any_more(user_of: UserOf, 
     adam = await user_of("adam")
     await adam.open(f"/activity/{scene.attempt}")
     await press(adam, "Delete")
-    await adam.should_see("It does not come back", retries=50)
+    await adam.should_see("It does not come back")
     await confirm(adam, "Delete")
-    await adam.should_see("Its time is over: it is being deleted.", retries=50)
+    await adam.should_see("Its time is over: it is being deleted.")
     assert not (await parts.stores.recordings.of_attempt(scene.attempt)).is_playable
     await adam.should_not_see("Download")
 

@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from dialerd.api.parts import Parts
 from tests.portal.browser import settled
 from tests.portal.conftest import PageOf, UserOf
-from tests.portal.hands import until
+from tests.portal.hands import told_at, until
 from tests.portal.scene import Scene
 
 # --- sounds -----------------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ async def test_an_address_within_our_own_network_is_refused(user_of: UserOf, par
     await olga.should_see(kind=ui.input, content="Address")
     olga.find(kind=ui.input, content="Address").type("http://127.0.0.1/")
     olga.find("Save").click()
-    await olga.should_see(kind=ui.input, content="Address")
+    await until(lambda: bool(told_at(olga, "Address")), "the address to be refused")
     assert len(await parts.stores.webhooks.list(scene.account_id, limit=10)) == 1
 
 
@@ -128,4 +128,6 @@ async def test_a_test_is_sent_and_waits_to_be_told(user_of: UserOf, scene: Scene
     olga.find("Send a test").click()
     await olga.should_see("A test is on its way")
     (table,) = olga.find(kind=ui.table).elements
-    assert [(row["type"], row["state"]) for row in table.rows] == [("Test", "Waiting")]
+    await until(
+        lambda: [(row["type"], row["state"]) for row in table.rows] == [("Test", "Waiting")], "the test to be listed"
+    )

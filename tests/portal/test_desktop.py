@@ -19,7 +19,7 @@ from dialerd.domain.callers import Caller
 from dialerd.domain.offers import CallStage
 from dialerd.errors import NotFound
 from dialerd.portal import desktop
-from dialerd.portal.desk_presence import state_of
+from dialerd.portal.desk_presence import Presence, state_of
 from dialerd.store.callers import CallerStore
 from dialerd.store.offers import CARDS
 from dialerd.store.pool import Pool, listen
@@ -86,6 +86,25 @@ async def test_an_agent_sees_the_card_that_lies_there_with_all_that_is_known_of_
         await anna.should_see(text)
     await anna.should_see("+1999002")
     await anna.should_see("None: this is the first")
+
+
+async def test_a_card_that_is_laid_while_the_page_is_being_drawn_is_seen_at_once(
+    user_of: UserOf, pool: Pool, scene: Scene, bell: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not with the next look of those that come by themselves."""
+    await pool.execute(_CLEAR)
+    monkeypatch.setattr(desktop, "LOOK_S", 600)
+    drawn = Presence.look
+
+    async def looks_while_a_card_is_laid(presence: Presence) -> None:
+        await drawn(presence)
+        monkeypatch.setattr(Presence, "look", drawn)
+        await lay_card(pool, scene)
+
+    monkeypatch.setattr(Presence, "look", looks_while_a_card_is_laid)
+    anna = await user_of("anna")
+    await anna.open("/desktop")
+    await anna.should_see("Accept", retries=PATIENCE)
 
 
 async def test_a_number_that_the_campaign_masks_is_not_shown(user_of: UserOf, pool: Pool) -> None:

@@ -114,12 +114,12 @@ async def test_all_of_a_state_are_reset_and_a_campaign_that_runs_lets_none_go(
     failed = await _in_state(parts, scene.running, LeadState.FAILED)
     await press(adam, f"Delete all Failed ({failed})")
     await confirm(adam, "Delete them")
-    await adam.should_see("That cannot be done", retries=50)
+    await adam.should_see("That cannot be done")
     assert await _in_state(parts, scene.running, LeadState.FAILED) == failed
     await press(adam, f"Reset all Failed ({failed})")
-    await adam.should_see("They are new again", retries=50)
+    await adam.should_see("They are new again")
     await confirm(adam, "Reset them")
-    await adam.should_see(f"{failed} leads are new again.", retries=50)
+    await adam.should_see(f"{failed} leads are new again.")
     await until(lambda: rows(adam, "state") == [], "none is failed any more")
     assert await _in_state(parts, scene.running, LeadState.FAILED) == 0
 
@@ -131,9 +131,9 @@ async def test_all_of_a_state_are_deleted_from_a_campaign_that_does_not_run(
     await adam.open(f"/campaigns/{scene.paused}/leads?state=failed")
     failed = await _in_state(parts, scene.paused, LeadState.FAILED)
     await press(adam, f"Delete all Failed ({failed})")
-    await adam.should_see("They are taken off the list", retries=50)
+    await adam.should_see("They are taken off the list")
     await confirm(adam, "Delete them")
-    await adam.should_see(f"{failed} leads are deleted.", retries=50)
+    await adam.should_see(f"{failed} leads are deleted.")
     assert await _in_state(parts, scene.paused, LeadState.FAILED) == 0
 
 
@@ -165,8 +165,8 @@ async def test_a_lead_tells_its_life_its_calls_and_every_rule_and_begins_anew(
     assert [result for (result,) in rows(olga, "result")] == ["Connected"]
     await press(olga, "Reset")
     await confirm(olga, "Reset")
-    await olga.should_see("The lead is new again.", retries=50)
-    await olga.should_see("Reset by hand", retries=50)
+    await olga.should_see("The lead is new again.")
+    await olga.should_see("Reset by hand")
     await olga.should_see("was: Successful")
     assert (await parts.stores.leads.get(scene.lead)).lead.state is LeadState.ACTIVE
 

@@ -20,7 +20,9 @@ LEAD = "+12025550101"
 
 
 @pytest_asyncio.fixture
-async def dialplan(pool: Pool) -> AsyncIterator[httpx.AsyncClient]:
+async def dialplan(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+    """It waits for the store however long that takes."""
+    monkeypatch.setattr(hooks, "PATIENCE_S", 60.0)
     app = create_hooks(Hooks(HookStores.over(pool), callback_within=timedelta(days=30)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:9110") as client:

@@ -128,7 +128,7 @@ def test_calls_from_before_an_edit_are_not_held_to_it(dialerd: Dialerd) -> None:
 
 
 def test_one_campaign_of_several_and_a_coarse_clock(dialerd: Dialerd) -> None:
-    calls = [{**call, "invite": call["invite"].replace(microsecond=0)} for call in dialed(dialerd, Outcome.BUSY)]
+    calls = [{**call, "invite": call["invite"] - timedelta(seconds=0.7)} for call in dialed(dialerd, Outcome.BUSY)]
     dialerd.campaign("autumn")
     path = record(dialerd, calls)
     assert "without an attempt" in judged(dialerd.answer("audit", "--record", path, "--json"))["L2"]

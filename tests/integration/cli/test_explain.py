@@ -5,7 +5,7 @@ The daemon's part (a look at the line, the note of why no call starts) is played
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -16,29 +16,29 @@ from dialerd.domain.eligibility import DAY, NO_CALLER_ID_PAUSE, Rule
 from dialerd.domain.outcomes import Outcome
 from dialerd.domain.pacing import HOLD_SENTENCES, HoldReason, Situation, decide, verdicts
 from dialerd.domain.schedule import Weekday
-from dialerd.domain.timezones import in_zone
+from dialerd.domain.timezones import in_zone, instants_of
 from tests.factories import a_situation
 from tests.integration.cli.conftest import HEADER, Answer, Dialerd
 from tests.integration.store.scene import LEASE, Dialed, Stores, ended
 
-NOW = datetime.now(UTC)
 NEW_YORK = "America/New_York"
 NUMBER, MASKED = "+12025550101", "+120****0101"
 NOWHERE = "+80000000000"
 """A number of no country, which tells no time zone."""
 
 
-def _day(days: int, zone: str) -> str:
+def _day(now: datetime, days: int, zone: str) -> str:
     """The name of the day that many days from now, as a schedule has it."""
-    return list(Weekday)[(in_zone(NOW, zone) + timedelta(days=days)).weekday()]
+    return list(Weekday)[(in_zone(now, zone).date() + timedelta(days=days)).weekday()]
 
 
-def _nine_o_clock(days: int, zone: str) -> datetime:
-    return in_zone(NOW, zone).replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=days)
+def _nine_o_clock(now: datetime, days: int, zone: str) -> datetime:
+    day = in_zone(now, zone).date() + timedelta(days=days)
+    return instants_of(datetime.combine(day, time(9)), zone)[0]
 
 
-def _hour_later(hours: int) -> str:
-    return f"{(in_zone(NOW, NEW_YORK) + timedelta(hours=hours)).hour:02d}:00"
+def _hour_later(now: datetime, hours: int) -> str:
+    return f"{in_zone(now + timedelta(hours=hours), NEW_YORK).hour:02d}:00"
 
 
 # --- what the scenes are made of --------------------------------------------------------------------------------------
@@ -100,58 +100,65 @@ class Scene:
     state: str = "active"
 
 
-SCENES: dict[Rule, Scene] = {
-    Rule.ATTEMPTS: Scene(
-        settings=("--max-attempts", "2", "--cooloff", "0"),
-        play=fewer_attempts_than_were_made,
-        facts={"used": 1, "allowed": 1},
-        state="failed",
-    ),
-    Rule.DIAL_CYCLES: Scene(
-        settings=("--dial-cycles", "1", "--cooloff", "0"),
-        play=placed_before(Outcome.NO_ANSWER),
-        facts={"dials": 1, "allowed": 1},
-        until=NOW.replace(hour=0, minute=0, second=0, microsecond=0) + DAY,
-        state="retry",
-    ),
-    Rule.DNC: Scene(play=on_the_list, facts={"listed": True}, state="blocked"),
-    Rule.DESTINATION: Scene(
-        account=("--allow-prefix", "+44"), facts={"kind": "ordinary", "country": "US"}, state="blocked"
-    ),
-    Rule.CALLED_NOW: Scene(play=placed_by_another_campaign(None), until=NOW + timedelta(seconds=15)),
-    Rule.NUMBER_CAP: Scene(
-        settings=("--cooloff", "0"),
-        account=("--max-calls-24h", "1"),
-        play=placed_before(Outcome.NO_ANSWER),
-        facts={"in_24_h": "1 of 1", "in_168_h": "1 of 10"},
-        until=NOW + DAY,
-        state="retry",
-    ),
-    Rule.ABANDON_LOCKOUT: Scene(play=placed_by_another_campaign(Outcome.ABANDONED), until=NOW + timedelta(hours=72)),
-    Rule.LEAD_ZONE: Scene(
-        settings=("--lead-window", "00:00-24:00"), number=NOWHERE, facts={"zones": []}, state="blocked"
-    ),
-    Rule.LEAD_WINDOW: Scene(
-        settings=("--lead-window", f"{_hour_later(3)}-{_hour_later(4)}"),
-        facts={"zones": [NEW_YORK]},
-        until=NOW.replace(minute=0, second=0, microsecond=0) + timedelta(hours=3),
-    ),
-    Rule.DAY_PLAN: Scene(
-        settings=("--plan-day", "2: 09:00"), facts={"zones": [NEW_YORK]}, until=_nine_o_clock(2, NEW_YORK)
-    ),
-    Rule.LEGAL_HOURS: Scene(
-        settings=("--profile", "mine"),
-        facts={"zones": [NEW_YORK], "rules": {"mine-hours": "7"}},
-        until=_nine_o_clock(3, NEW_YORK),
-    ),
-    Rule.CALLER_ID: Scene(
-        settings=("--caller-id", "+12025550199"), play=no_number_may_be_shown, until=NOW + NO_CALLER_ID_PAUSE
-    ),
-}
+def scenes(now: datetime) -> dict[Rule, Scene]:
+    return {
+        Rule.ATTEMPTS: Scene(
+            settings=("--max-attempts", "2", "--cooloff", "0"),
+            play=fewer_attempts_than_were_made,
+            facts={"used": 1, "allowed": 1},
+            state="failed",
+        ),
+        Rule.DIAL_CYCLES: Scene(
+            settings=("--dial-cycles", "1", "--cooloff", "0"),
+            play=placed_before(Outcome.NO_ANSWER),
+            facts={"dials": 1, "allowed": 1},
+            until=now.replace(hour=0, minute=0, second=0, microsecond=0) + DAY,
+            state="retry",
+        ),
+        Rule.DNC: Scene(play=on_the_list, facts={"listed": True}, state="blocked"),
+        Rule.DESTINATION: Scene(
+            account=("--allow-prefix", "+44"), facts={"kind": "ordinary", "country": "US"}, state="blocked"
+        ),
+        Rule.CALLED_NOW: Scene(play=placed_by_another_campaign(None), until=now + timedelta(seconds=15)),
+        Rule.NUMBER_CAP: Scene(
+            settings=("--cooloff", "0"),
+            account=("--max-calls-24h", "1"),
+            play=placed_before(Outcome.NO_ANSWER),
+            facts={"in_24_h": "1 of 1", "in_168_h": "1 of 10"},
+            until=now + DAY,
+            state="retry",
+        ),
+        Rule.ABANDON_LOCKOUT: Scene(
+            play=placed_by_another_campaign(Outcome.ABANDONED), until=now + timedelta(hours=72)
+        ),
+        Rule.LEAD_ZONE: Scene(
+            settings=("--lead-window", "00:00-24:00"), number=NOWHERE, facts={"zones": []}, state="blocked"
+        ),
+        Rule.LEAD_WINDOW: Scene(
+            settings=("--lead-window", f"{_hour_later(now, 3)}-{_hour_later(now, 4)}"),
+            facts={"zones": [NEW_YORK]},
+            until=now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=3),
+        ),
+        Rule.DAY_PLAN: Scene(
+            settings=("--plan-day", "2: 09:00"), facts={"zones": [NEW_YORK]}, until=_nine_o_clock(now, 2, NEW_YORK)
+        ),
+        Rule.LEGAL_HOURS: Scene(
+            settings=("--profile", "mine"),
+            facts={"zones": [NEW_YORK], "rules": {"mine-hours": "7"}},
+            until=_nine_o_clock(now, 3, NEW_YORK),
+        ),
+        Rule.CALLER_ID: Scene(
+            settings=("--caller-id", "+12025550199"), play=no_number_may_be_shown, until=now + NO_CALLER_ID_PAUSE
+        ),
+    }
+
+
 OF_CAMPAIGN = {Rule.PROFILE, Rule.SCHEDULE}
 """While these refuse no lead is looked at: the campaign is held, and they have their scenes below."""
 
-OWN_PROFILE = f"""
+
+def own_profile(now: datetime) -> str:
+    return f"""
 id = "mine"
 title = "House rules"
 version = "7"
@@ -164,7 +171,7 @@ kind = "hours"
 title = "One day a week"
 source = ["the house"]
 where = ["US"]
-hours = ["{_day(3, NEW_YORK)} 09:00-17:00"]
+hours = ["{_day(now, 3, NEW_YORK)} 09:00-17:00"]
 """
 
 
@@ -175,8 +182,9 @@ hours = ["{_day(3, NEW_YORK)} 09:00-17:00"]
 def test_a_lead_that_a_rule_holds_back_says_which_on_what_fact_until_when_and_is_counted(
     dialerd: Dialerd, monkeypatch: pytest.MonkeyPatch, rule: Rule
 ) -> None:
-    scene = SCENES[rule]
-    monkeypatch.setenv("DIALERD_COMPLIANCE__PROFILE_FILE", dialerd.file(OWN_PROFILE, "mine.toml"))
+    now = datetime.now(UTC)
+    scene = scenes(now)[rule]
+    monkeypatch.setenv("DIALERD_COMPLIANCE__PROFILE_FILE", dialerd.file(own_profile(now), "mine.toml"))
     lead = _played(dialerd, scene)
     before = _explained(dialerd, lead, rule)
     assert f"; now {rule} forbids it" in before["why"]
@@ -249,7 +257,7 @@ def test_a_profile_that_is_gone_holds_the_campaign_and_each_lead_says_so(
     dialerd: Dialerd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as while_it_is_there:
-        file = dialerd.file(OWN_PROFILE, "mine.toml")
+        file = dialerd.file(own_profile(datetime.now(UTC)), "mine.toml")
         while_it_is_there.setenv("DIALERD_COMPLIANCE__PROFILE_FILE", file)
         lead = _played(dialerd, Scene(settings=("--profile", "mine")))
     assert dialerd.in_stores(_forbidden) is Rule.PROFILE
@@ -260,12 +268,13 @@ def test_a_profile_that_is_gone_holds_the_campaign_and_each_lead_says_so(
 
 
 def test_a_schedule_that_is_closed_holds_the_campaign_and_each_lead_says_until_when(dialerd: Dialerd) -> None:
-    lead = _played(dialerd, Scene(settings=("--schedule", f"{_day(3, 'UTC')} 09:00-10:00")))
+    now = datetime.now(UTC)
+    lead = _played(dialerd, Scene(settings=("--schedule", f"{_day(now, 3, 'UTC')} 09:00-10:00")))
     assert dialerd.in_stores(_forbidden) is Rule.SCHEDULE
     said = _explained(dialerd, lead, Rule.SCHEDULE)
     assert said["verdict"]["facts"] == {"zone": "UTC"}
-    assert _is_about(said["verdict"]["until"], _nine_o_clock(3, "UTC"))
-    opens = f"{_nine_o_clock(3, 'UTC'):%Y-%m-%d} 09:00:00 UTC"
+    assert _is_about(said["verdict"]["until"], _nine_o_clock(now, 3, "UTC"))
+    opens = f"{_nine_o_clock(now, 3, 'UTC'):%Y-%m-%d} 09:00:00 UTC"
     assert f"now schedule forbids it until {opens}" in said["why"]
 
 
@@ -314,7 +323,7 @@ def test_a_campaign_that_starts_no_call_says_which_rule_forbids_it_and_on_what_f
     held = HELD[reason]
     decision = decide(held.situation)
     assert held is AT_EASE or (decision and decision.reason is reason)
-    until = NOW + timedelta(hours=1) if reason is HoldReason.OUTSIDE_SCHEDULE else None
+    until = datetime.now(UTC) + timedelta(hours=1) if reason is HoldReason.OUTSIDE_SCHEDULE else None
     _played(dialerd, Scene())
     dialerd.in_stores(lambda stores: _note(stores, reason, held, until))
 
@@ -368,7 +377,7 @@ def test_a_campaign_that_is_not_run_says_why(dialerd: Dialerd, act: str, words: 
 
 def test_a_scheduled_campaign_that_could_not_start_at_its_time_says_what_is_missing(dialerd: Dialerd) -> None:
     dialerd.campaign(leads=f"{NUMBER},1,Ada\n")
-    dialerd("campaign", "schedule", "Spring", "--at", f"{NOW + timedelta(days=1):%Y-%m-%d %H:%M}")
+    dialerd("campaign", "schedule", "Spring", "--at", f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d %H:%M}")
     assert "it starts by itself at" in dialerd("explain", "campaign", "Spring").out
     assert "no call now" not in dialerd("status").out
     dialerd("leads", "delete", "Spring", "--state", "active")
@@ -447,7 +456,7 @@ def _passed_over(dialerd: Dialerd) -> Rule:
 
 
 def _is_about(told: str | None, expected: datetime | None) -> bool:
-    """A test takes its time, and the daemon's part is not played at NOW."""
+    """A test takes its time, and the daemon's part is not played at its beginning."""
     if told is None or expected is None:
         return told is None and expected is None
     return abs(datetime.fromisoformat(told) - expected) < timedelta(minutes=10)

@@ -378,7 +378,7 @@ async def test_the_bell_rings_when_the_status_changes(stores: Stores, action: Ca
     async with stores.pool.acquire() as connection:
         await connection.add_listener(BELL, lambda *_: rung.set())
         await stores.campaigns.act(draft.id, action)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await rung.wait()
         await connection.reset()
 

@@ -214,7 +214,7 @@ async def test_an_import_blocks_neither_a_look_at_the_list_nor_a_number_that_is_
     stores: Stores, pool: Pool
 ) -> None:
     await stores.dnc.add("+442079460101")
-    async with asyncio.timeout(5), PausedImport(pool, [a_row()]):
+    async with asyncio.timeout(60), PausedImport(pool, [a_row()]):
         assert not await stores.dnc.contains(NUMBER)
         assert await stores.dnc.contains("+442079460101")
         assert await stores.dnc.add("+442079460102") is DncChange.NEW

@@ -245,7 +245,10 @@ def server_pid(state_dir: Path) -> int:
 
 
 def alive(state_dir: Path) -> bool:
-    return (state_dir / "postgres" / "data" / "postmaster.pid").exists() and running(server_pid(state_dir))
+    try:
+        return running(server_pid(state_dir))
+    except (FileNotFoundError, ValueError):  # it has gone, or has only begun to write
+        return False
 
 
 def running(pid: int) -> bool:

@@ -262,7 +262,7 @@ async def test_an_answer_rings_the_bell_and_looking_for_one_does_not(stores: Sto
         await connection.add_listener(BELL, lambda *_: rung.put_nowait(None))
         assert await stores.offers.news(NODE) == []
         await stores.offers.skip(ANNA)
-        await asyncio.wait_for(rung.get(), 5)
+        await asyncio.wait_for(rung.get(), 60)
         assert len(await stores.offers.news(NODE)) == 1
         await connection.execute("SELECT 1")  # what was rung before is here by now
         assert rung.empty()

@@ -134,7 +134,7 @@ async def test_a_recording_comes_as_bytes(pbx: FakeAri) -> None:
 async def test_without_an_answer_in_time_the_effect_is_unknown(pbx: FakeAri) -> None:
     """A5"""
     pbx.answers["bridges.createWithId"] = silence
-    async with pbx.daemon(rest_timeout_s=0.05) as (ari, _):
+    async with pbx.daemon(rest_timeout_s=0.5) as (ari, _):
         with pytest.raises(AriTimeout):
             await ari.call("bridges.createWithId", bridgeId="b1")
         assert ari.counters.timeouts == 1
@@ -377,7 +377,7 @@ async def test_while_another_program_has_the_application_we_stay_away(pbx: FakeA
 async def test_an_asterisk_that_does_not_say_that_the_application_is_free_is_asked_again(
     pbx: FakeAri, trouble: Callable[[Received], Awaitable[web.StreamResponse]]
 ) -> None:
-    async with pbx.daemon(replaced_look_s=0.01, rest_timeout_s=0.02) as (ari, _):
+    async with pbx.daemon(replaced_look_s=0.01, rest_timeout_s=0.5) as (ari, _):
         pbx.answers["applications.get"] = trouble
         await pbx.say("ApplicationReplaced")
         await pbx.got("applications.get", times=1 + 3)
@@ -432,9 +432,9 @@ async def test_an_application_that_asterisk_has_forgotten_is_registered_anew(pbx
 async def test_a_rest_interface_that_hangs_gives_the_link_up_though_the_websocket_stands(pbx: FakeAri) -> None:
     async with pbx.daemon(keepalive_s=0.05) as (_, events):
         pbx.answers["applications.get"] = silence
-        silent_since = time.monotonic()
+        asked = len(pbx.of("applications.get"))
         assert (await _next(AriLinkDown, events)).reason == "no answer to keep-alive"
-        assert time.monotonic() - silent_since < 1
+        assert len(pbx.of("applications.get")) - asked <= 2
 
 
 async def test_a_websocket_that_is_half_open_is_noticed(pbx: FakeAri) -> None:
