@@ -13,13 +13,15 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 CHUNK = 65536
+CATCHES_WITHIN_S = 60.0
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 """SO_LINGER without time: the peer is told of a reset, not of an end."""
 
+T = TypeVar("T")
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -141,6 +143,16 @@ class FaultProxy:
         catch = Catch(words, passes)
         self._lanes[way].catch = catch
         return catch
+
+    async def catch_of(self, words: bytes, way: Way, brought: Callable[[], Awaitable[T | None]]) -> T:
+        """Hold this way at those of the words with which `brought` came true, and return what it says; the same words of others pass.
+        TimeoutError if they do not come."""
+        async with asyncio.timeout(CATCHES_WITHIN_S):
+            while True:
+                await self.catch(words, way).caught.wait()
+                if said := await brought():
+                    return said
+                self.thaw(way)
 
     # --- how ---
 

@@ -1,7 +1,6 @@
 """The daemon is killed between two bytes: before and after its COMMIT has reached Postgres, after its order to dial has reached
 Asterisk, and while several phones ring (laws L2, L7, L8 and L9). tests/acceptance/test_crashes.py has the other moments."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -62,13 +61,12 @@ async def catch_the_commit_of(number: str, desk: Desk, proxy: FaultProxy, way: W
     row = proxy.catch(number.encode(), Way.TO_SERVER)
     await desk.lab.wait_for(row.caught.is_set, PATIENCE_S)
     proxy.thaw(Way.TO_SERVER)
-    async with asyncio.timeout(PATIENCE_S):
-        while True:  # other transactions commit, too
-            commit = proxy.catch(b"COMMIT", way)
-            await commit.caught.wait()
-            if way is Way.TO_SERVER or await desk.attempts(number):
-                return
-            proxy.thaw(way)
+
+    async def is_its_own() -> bool:
+        """One on its way there is: ours cannot have passed it."""
+        return way is Way.TO_SERVER or bool(await desk.attempts(number))
+
+    await proxy.catch_of(b"COMMIT", way, is_its_own)
 
 
 async def kill_and_cut(desk: Desk, proxy: FaultProxy) -> None:

@@ -6,13 +6,12 @@ Each lead is called once, the pace of a campaign is one whoever dials it, and pe
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -86,10 +85,6 @@ def tell(what: str, seconds: float) -> None:
     sys.stderr.write(f"{what}: {seconds:.2f} s\n")
 
 
-def each_once(desk: Desk, leads: Sequence[str]) -> None:
-    assert sorted(desk.dialed()) == sorted(leads)
-
-
 # --- the owner dies, or stops ----------------------------------------------------------------------------------------
 
 
@@ -110,7 +105,7 @@ async def test_the_campaigns_of_a_daemon_that_ends_are_another_ones_soon(
         tell("first call of the other", after_s)
         assert after_s < LEAST_S
         await desk.until_completed(campaign)
-    each_once(desk, leads)
+    await desk.each_was_dialed_once(leads)
     await desk.judge(campaign, agents=agents)
 
 
@@ -156,7 +151,7 @@ async def test_a_frozen_daemon_does_not_catch_up(desk: Desk, lab: Lab, pool: Poo
             desk.daemon.send_signal(SIGCONT)
         await desk.until_completed(campaign)
         assert await desk.daemon.is_ready()
-    each_once(desk, leads)
+    await desk.each_was_dialed_once(leads)
     await desk.judge(campaign, agents=agents)
 
 
@@ -174,7 +169,7 @@ async def test_a_daemon_alone_that_was_frozen_goes_on_without_a_burst(desk: Desk
     finally:
         desk.daemon.send_signal(SIGCONT)
     await desk.until_completed(campaign)
-    each_once(desk, leads)
+    await desk.each_was_dialed_once(leads)
     await desk.judge(campaign, agents=agents)
 
 
@@ -190,7 +185,7 @@ async def test_a_call_that_was_written_down_before_a_freeze_is_not_dialed_after_
         desk.daemon.environment |= {"DIALERD_DATABASE__DSN": line.dsn(as_url(database))}
         await desk.daemon.start()
         campaign = await desk.dial(leads, calls_per_second=RATE)
-        held = await hold_the_answer_of_a_claim(line, pool)
+        held = await line.catch_of(b"COMMIT", Way.TO_CLIENT, lambda: pool.fetchrow("SELECT * FROM attempts"))
         await stack.enter_async_context(node("two", lab, database))
         await until_dialed_by(lab, pool, "two", 3)
         line.thaw()
@@ -198,19 +193,8 @@ async def test_a_call_that_was_written_down_before_a_freeze_is_not_dialed_after_
     [*earlier, last] = await desk.attempts(held["number"])
     assert (held["ended_at"], last["node"]) == (None, "two")
     assert [row["outcome"] for row in earlier] == [Outcome.NOT_PLACED]
-    each_once(desk, leads)
+    await desk.each_was_dialed_once(leads)
     await desk.judge(campaign, agents=agents)
-
-
-async def hold_the_answer_of_a_claim(line: FaultProxy, pool: Pool) -> asyncpg.Record:
-    """Other transactions commit, too: until it is that of an attempt, whose row."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            answer = line.catch(b"COMMIT", Way.TO_CLIENT)
-            await answer.caught.wait()
-            if held := await pool.fetchrow("SELECT * FROM attempts"):
-                return held
-            line.thaw()
 
 
 # --- the owner is cut off from the database --------------------------------------------------------------------------
@@ -244,7 +228,7 @@ async def test_a_daemon_that_loses_postgres_and_not_asterisk_stops_dialing_withi
     assert [row["node"] for row in talks] == ["one"]  # nobody else has touched it
     assert await desk.outcomes(talker) == [Outcome.CONNECTED]
     assert desk.talk_of(talker) > 20
-    each_once(desk, [talker, *leads])
+    await desk.each_was_dialed_once([talker, *leads])
     await desk.judge(campaign, agents=agents)
 
 
@@ -265,7 +249,7 @@ async def test_sessions_that_the_server_ends_cost_no_call_and_bring_none_twice(
         )
         assert ended
     await desk.until_completed(campaign)
-    each_once(desk, leads)
+    await desk.each_was_dialed_once(leads)
     await desk.judge(campaign, agents=agents)
 
 
@@ -305,7 +289,7 @@ async def test_a_node_that_drains_hands_over_and_its_talks_go_on(
         await lab.wait_for(desk.daemon.is_ready, PATIENCE_S)
     [talk] = await desk.attempts(talker)
     assert (talk["node"], talk["outcome"]) == ("one", Outcome.CONNECTED)
-    each_once(desk, [talker, *leads])
+    await desk.each_was_dialed_once([talker, *leads])
     await desk.judge(campaign, agents=agents)
 
 
@@ -545,5 +529,5 @@ async def test_a_migration_that_fails_half_way_leaves_the_database_as_it_was_and
     assert await pool.fetchval("SELECT to_regclass('half')") is None
     assert await pool.fetchval("SELECT count(*) FROM attempts WHERE trunk = '?'") == 0
     await desk.until_completed(campaign)
-    each_once(desk, leads)
+    await desk.each_was_dialed_once(leads)
     await desk.judge(campaign, agents=agents)

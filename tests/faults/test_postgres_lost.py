@@ -1,14 +1,13 @@
 """The database forgets, or its word does not arrive; clocks part; the daemon's own disk is full. Who was called is not called again for
 that, what became of it is known, and nothing new is begun on sand."""
 
-import asyncio
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from signal import SIGKILL
@@ -192,17 +191,6 @@ async def by_proxy(desk: Desk, database: str) -> AsyncIterator[FaultProxy]:
         await desk.daemon.stop()
 
 
-async def catch_word_of(written: Callable[[], Awaitable[bool]], proxy: FaultProxy) -> None:
-    """Returns while the word is held that the transaction is written which brings this about; others' words pass."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            word = proxy.catch(COMMITTED, Way.TO_CLIENT)
-            await word.caught.wait()
-            if await written():
-                return
-            proxy.thaw()
-
-
 async def test_an_attempt_that_was_written_and_never_dialed_does_not_count(
     desk: Desk, database: str, pool: Pool
 ) -> None:
@@ -216,7 +204,7 @@ async def test_an_attempt_that_was_written_and_never_dialed_does_not_count(
             return bool(await desk.attempts(number))
 
         await desk.start(campaign)
-        await catch_word_of(is_open, proxy)
+        await proxy.catch_of(COMMITTED, Way.TO_CLIENT, is_open)
         proxy.thaw()
         proxy.cut()
         await desk.until_completed(campaign)
@@ -237,7 +225,7 @@ async def test_an_end_that_was_written_is_not_written_again(desk: Desk, database
         async def is_closed() -> bool:
             return await desk.outcomes(number) == [Outcome.NO_ANSWER]
 
-        await catch_word_of(is_closed, proxy)
+        await proxy.catch_of(COMMITTED, Way.TO_CLIENT, is_closed)
         proxy.thaw()
         proxy.cut()
         await desk.until_completed(campaign)

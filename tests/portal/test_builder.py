@@ -206,6 +206,7 @@ async def test_a_change_of_somebody_else_is_told_with_a_choice(
     await press(olga, button)
     await until(lambda: olga.client is not page, "the next page, once it is saved")
     await olga.should_not_see("Somebody else has changed this campaign")
+    await olga.should_see("Save and continue")
     settings = await _settings(parts, scene.running)
     assert (settings.calls_per_second, settings.concurrency) == (pace, 7)
 

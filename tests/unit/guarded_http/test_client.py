@@ -256,7 +256,7 @@ async def test_our_body_is_for_nobody_else(crm: FakeCrm) -> None:
 
 async def test_an_answer_that_trickles_is_given_up_after_the_whole_time(crm: FakeCrm) -> None:
     crm.answers["/leads"] = lambda _: Reply(body=crm.drip(b"[", 0.02))
-    within = limits(timeout=timedelta(seconds=0.3), idle_timeout=timedelta(seconds=30))
+    within = limits(timeout=timedelta(seconds=1.5), idle_timeout=timedelta(seconds=1))
     assert "crm.timeout" in await refusal(NoAnswer, crm.url(), within=within)
     assert len(crm.seen) == 1
 
